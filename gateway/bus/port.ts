@@ -1,0 +1,37 @@
+import type { DeviceId, TenantId } from '../../protocol/identity.ts';
+
+/**
+ * How front, router and (later) desk talk: request and reply within one tenant, with a deadline.
+ * Two implementations under the same contract tests: `local` here, `nats` to come.
+ */
+
+/** What a request is about; an implementation may make it part of an address (NATS: `up.index`). */
+export const BUS_SUBJECTS = ['up.index', 'up.event', 'up.result', 'down.command'] as const;
+export type BusSubject = (typeof BUS_SUBJECTS)[number];
+
+export interface BusRequest {
+  readonly subject: BusSubject;
+  readonly device: DeviceId;
+  readonly body: Uint8Array;
+}
+
+/** Answers one request. A rejection reaches the requester as ERR_BUS_HANDLER, without its message. */
+export type BusHandler = (request: BusRequest) => Promise<Uint8Array>;
+
+/** One tenant's side of the bus. There is no call that names another tenant. */
+export interface TenantBus {
+  readonly tenant: TenantId;
+
+  /**
+   * Ask whoever serves the subject: one member of the tenant's group answers.
+   * @throws ERR_BUS_NO_RESPONDERS at once when nobody serves it; ERR_BUS_TIMEOUT at the deadline;
+   *   ERR_BUS_OVERLOADED when the bound on requests in flight is reached; ERR_BUS_DISCONNECTED when the
+   *   responder went away before answering; ERR_BUS_HANDLER when its handler failed; ERR_BUS_CLOSED.
+   */
+  request(request: BusRequest, options: { readonly deadlineMs: number }): Promise<Uint8Array>;
+
+  /** Serve a subject as one of the tenant's group, until `stop`, which lets running requests end first. */
+  serve(subject: BusSubject, handler: BusHandler): Promise<{ stop(): Promise<void> }>;
+
+  close(): Promise<void>;
+}
