@@ -1,0 +1,1 @@
+console.log('hes', process.version, process.argv.slice(2));
