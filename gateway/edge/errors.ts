@@ -1,0 +1,26 @@
+/** Every code that the edge throws on purpose: what it means, and what to do. docs/errors.md is made from it. */
+export const EDGE_ERRORS = {
+  ERR_EDGE_DAY: 'A day is not of the form YYYY-MM-DD or does not exist: give a calendar day.',
+  ERR_EDGE_TIME: 'A snapshot carries a time that is no whole number of seconds: correct the source.',
+  ERR_EDGE_OWNER:
+    'A meter belongs to a tenant whose sealing certificate the device does not hold: enrol the device for that guest tenant, or correct the owner map.',
+  ERR_EDGE_METERS:
+    'More meters were seen behind one device than it may carry: correct the source or the channel map.',
+  ERR_EDGE_CLOSED: 'The device was used after close(): open it again.',
+  ERR_OUTBOX_DAMAGED:
+    'The outbox file is damaged before its end. Nothing was dropped: move the file aside, keep it for the operator, and start again with an empty outbox.',
+  ERR_OUTBOX_FORMAT:
+    'The file in the place of the outbox is not one, or of a version that this program does not know: move it aside or use the program that wrote it.',
+  ERR_OUTBOX_FULL:
+    'The outbox has no room. The day stays open and closes when readings were delivered: restore the connection, or raise the limits.',
+  ERR_OUTBOX_LOCKED: 'Another running process holds the outbox: stop it first.',
+  ERR_OUTBOX_WRITE:
+    'The disk refused a write of the outbox (full, read-only or failing): nothing was counted as stored. Make room or replace the disk; the day stays open.',
+  ERR_OUTBOX_READ: 'A sealed reading could not be read back from the outbox: check the disk.',
+  ERR_UPLINK_CONNECT: 'The head-end could not be reached, or refused the connection: see the cause.',
+  ERR_UPLINK_CLOSED: 'The head-end closed the connection before it had answered: tried again later.',
+  ERR_UPLINK_TIMEOUT: 'No receipt came in time: the reading stays in the outbox and is tried again later.',
+  ERR_UPLINK_ABORTED: 'The wake was ended from outside: what was not acknowledged stays in the outbox.',
+} as const;
+
+export type EdgeErrorCode = keyof typeof EDGE_ERRORS;
