@@ -42,7 +42,7 @@ function sources(folder: string): string[] {
 }
 
 /** Relative imports of a file, as paths from the root without their ending. */
-export function importsOf(file: string, text: string): string[] {
+function importsOf(file: string, text: string): string[] {
   const found = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.{1,2}\/[^']+)'/g);
   return [...found].map((match) =>
     relative(root, resolve(root, dirname(file), match[1]!)).replace(/\.ts$/, ''),

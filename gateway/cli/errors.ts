@@ -1,0 +1,17 @@
+/** What the command line refuses, and what to do about it. */
+export const CLI_ERRORS = {
+  ERR_USAGE:
+    'The command line is wrong; the message says which word. `hes help COMMAND` shows what it takes.',
+  ERR_DATA_RIGHTS:
+    'The data folder cannot be made or written by this user. Choose another with --data DIR, or mend its rights.',
+  ERR_DATA_DAMAGED:
+    'A file of the data folder is not what it should be. The message names it. Restore it, or move the folder away to begin anew (development keys and unsent simulated readings are then gone).',
+  ERR_DATA_LOCKED:
+    'Another `hes up` is using this data folder. Stop it, or choose another folder with --data DIR.',
+  ERR_PORT_TAKEN:
+    'Another program listens on this address. Stop it, or choose another port with --port (0 takes a free one).',
+  ERR_UP_INCOMPLETE:
+    'The deadline passed before every index of the run had its receipt. The report says whose.',
+} as const;
+
+export type CliErrorCode = keyof typeof CLI_ERRORS;
