@@ -1,0 +1,68 @@
+import { hkdfSync } from 'node:crypto';
+import { ALG } from './cose/algorithms.ts';
+import { kdfContext } from './cose/structures.ts';
+import type { DeviceId, TenantId } from './identity.ts';
+import { deviceBytes } from './identity-shape.ts';
+import type { Suite } from './suites.ts';
+import type { UpKind } from './topics.ts';
+
+/** Where a message belongs: the topic that it travels on. Both layers of the envelope are bound to it. */
+export interface Binding {
+  readonly tenant: TenantId;
+  readonly device: DeviceId;
+  readonly kind: UpKind;
+}
+
+export interface MessageKeys {
+  readonly contentKey: Uint8Array;
+  readonly receiptKey: Uint8Array;
+}
+
+/** HMAC 256/256 takes a key of its own length. */
+export const RECEIPT_KEY_BYTES = 32;
+
+// RFC 5869 §2.2: no salt is a string of zeros, which is what HMAC makes of the empty one.
+const NO_SALT = new Uint8Array(0);
+
+function derive(secret: Uint8Array, context: Uint8Array, length: number): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secret, NO_SALT, context, length));
+}
+
+/**
+ * The two keys of a message, from one secret: the AEAD's and the receipt's (RFC 9053 §5.2).
+ *
+ * The contexts name both parties, what the key is for, and both public keys of the agreement: ECDH takes only
+ * the x coordinate of a point, so without the last a mirrored ephemeral key would open as well (RFC 9180 §4.1
+ * binds them for the same reason). The parties change sides for the receipt, which goes the other way.
+ */
+export function messageKeys(
+  suite: Suite,
+  secret: Uint8Array,
+  binding: Binding,
+  kid: Uint8Array,
+  sent: Uint8Array,
+): MessageKeys {
+  const device = { identity: deviceBytes(binding.device), nonce: sent };
+  const tenant = { identity: Buffer.from(binding.tenant, 'latin1'), other: kid };
+  const { recipientHeader, content } = suite;
+  const contentContext = kdfContext({
+    alg: content.alg,
+    keyBits: content.keyBytes * 8,
+    partyU: device,
+    partyV: tenant,
+    recipientHeader,
+    purpose: Buffer.from(`up/${binding.kind}`, 'latin1'),
+  });
+  const receiptContext = kdfContext({
+    alg: ALG.HMAC_256_256,
+    keyBits: RECEIPT_KEY_BYTES * 8,
+    partyU: tenant,
+    partyV: device,
+    recipientHeader,
+    purpose: Buffer.from(`up/${binding.kind} receipt`, 'latin1'),
+  });
+  return {
+    contentKey: derive(secret, contentContext, content.keyBytes),
+    receiptKey: derive(secret, receiptContext, RECEIPT_KEY_BYTES),
+  };
+}

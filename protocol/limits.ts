@@ -1,0 +1,55 @@
+import type { CborBounds } from './cbor/check.ts';
+
+/**
+ * The bounds that both ends share. Whoever decodes refuses beyond them before allocating; whoever encodes
+ * refuses too, so that nothing is put into an outbox that its operator could never take.
+ */
+
+/** A device's own meter and M-Bus channels 1 to 4 (e-MUCS §5, DSMR P1 §6.12). */
+export const METERS_MAX = 5;
+export const CHANNEL_MAX = 4;
+
+/** A three-phase meter with four tariffs, both directions, reactive energy and totals stays under 40. */
+export const REGISTERS_MAX = 64;
+/** Import and export, active and reactive, and room for as many again. */
+export const PROFILES_MAX = 8;
+/** Quarter-hours of the longest day: 25 hours when daylight saving ends. */
+export const DELTAS_MAX = 100;
+/** The thirteen months of 0-0:98.1.0 and the running one, for two directions. */
+export const PEAKS_MAX = 28;
+/** Voltage, current and power of three phases, with room. */
+export const EXTREMES_MAX = 16;
+/** Serial numbers as meters print them; the longest seen has 34 characters. */
+export const SERIAL_LENGTH_MAX = 64;
+
+/** Rising from 1; a device that sent one a second would need 285 million years. */
+export const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER;
+/** The end of year 9999: clocks give nonsense, ISO 8601 ends there. */
+export const EPOCH_SECONDS_MAX = 253_402_300_799;
+
+/** A household with five meters and eight profiles each stays under 12 KiB; a usual payload has 400 to 900 bytes. */
+export const PAYLOAD_BYTES_MAX = 16_384;
+/** A P-256 certificate of the device profile has about 500 bytes. */
+export const CERTIFICATE_BYTES_MAX = 2_048;
+/** Heads, signature, headers and tags of both layers around payload and certificate, rounded up. */
+const ENVELOPE_OVERHEAD_BYTES = 512;
+export const SIGNED_BYTES_MAX = PAYLOAD_BYTES_MAX + CERTIFICATE_BYTES_MAX + ENVELOPE_OVERHEAD_BYTES / 2;
+/** The largest message a device may publish, and therefore the largest that the front lets pass. */
+export const SEALED_BYTES_MAX = PAYLOAD_BYTES_MAX + CERTIFICATE_BYTES_MAX + ENVELOPE_OVERHEAD_BYTES;
+
+/** A receipt has about 90 bytes. */
+export const RECEIPT_BYTES_MAX = 256;
+/** `later` is back pressure, not a ban: a day index that waits longer than a week is somebody's incident. */
+export const LATER_SECONDS_MAX = 7 * 86_400;
+/** A receipt with the head of its answer. */
+export const ANSWER_BYTES_MAX = RECEIPT_BYTES_MAX + 16;
+
+/** Depth: map, meters, meter, profiles, profile, deltas, number. */
+export const PAYLOAD_BOUNDS: CborBounds = { bytesMax: PAYLOAD_BYTES_MAX, depthMax: 8, itemsMax: 12_000 };
+/** COSE_Encrypt: message, recipients, recipient, headers, COSE_Key, value. */
+export const SEALED_BOUNDS: CborBounds = { bytesMax: SEALED_BYTES_MAX, depthMax: 6, itemsMax: 48 };
+export const SIGNED_BOUNDS: CborBounds = { bytesMax: SIGNED_BYTES_MAX, depthMax: 4, itemsMax: 32 };
+/** A header map that is wrapped in a byte string: its largest value is a certificate. */
+export const HEADER_BOUNDS: CborBounds = { bytesMax: CERTIFICATE_BYTES_MAX + 64, depthMax: 4, itemsMax: 48 };
+export const RECEIPT_BOUNDS: CborBounds = { bytesMax: RECEIPT_BYTES_MAX, depthMax: 3, itemsMax: 32 };
+export const ANSWER_BOUNDS: CborBounds = { bytesMax: ANSWER_BYTES_MAX, depthMax: 2, itemsMax: 4 };
