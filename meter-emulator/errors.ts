@@ -1,0 +1,14 @@
+/** What the emulator throws, and what to do about it. docs/errors.md is made from this table. */
+export const EMULATOR_ERRORS = {
+  ERR_FLEET_SIZE:
+    'The number of meters is not a whole number within the bound of one process; ask for fewer, or run slices.',
+  ERR_FLEET_TENANTS: 'The fleet was given no tenant, or one twice; name each tenant once.',
+  ERR_FLEET_SLICE: 'A slice must be one of its parts, from 0 up; correct index and of.',
+  ERR_FLEET_IDENTITY:
+    'A device of the fleet has no usable identity file; provision the fleet, or start over with an empty data folder.',
+  ERR_FLEET_CLOCK:
+    'The days to close lie ahead of the clock; start the clock after them, or ask for fewer days.',
+  ERR_TELEGRAMS_PATH: 'The path of recorded telegrams cannot be read, or holds no file; check --telegrams.',
+  ERR_TELEGRAMS_FILE: 'A recorded file is larger than the bound; split it.',
+} as const;
+export type EmulatorErrorCode = keyof typeof EMULATOR_ERRORS;
