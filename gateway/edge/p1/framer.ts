@@ -1,0 +1,209 @@
+/**
+ * From a stream of bytes to frames: one telegram each, from its `/` to its `!` line. It looks at every byte
+ * once and decides by nothing but the bytes before it, so blocks of any size give the same frames.
+ *
+ * Where a telegram begins is the hard part. `/` occurs in messages, a cable that is pulled cuts a telegram in
+ * the middle of a line, and an old Iskra prints no `!` line at all. So a telegram begins at the last `/` of a
+ * line if what follows it to the end of the line looks like a header: three letters or digits, then printable
+ * text without brackets. A message has its closing bracket there, and a cut line does not.
+ */
+
+/** Longest frame: a message of 1024 characters in hex, ten failures and 13 peaks make about 5 KiB. */
+export const TELEGRAM_BYTES_MAX = 16_384;
+/** Longest first line: IEC 62056-21 §6.3.2 allows 22 characters; more were seen, none near this. */
+export const HEADER_BYTES_MAX = 96;
+
+const BLOCK_BYTES_MAX = 4096;
+const CAPACITY_INITIAL = 2048;
+/** A whole frame and one more block: nothing longer is ever held. */
+const CAPACITY_MAX = TELEGRAM_BYTES_MAX + BLOCK_BYTES_MAX;
+
+const SLASH = 0x2f;
+const BANG = 0x21;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const DELETE = 0x7f;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const CRC_DIGITS_MAX = 4;
+const HEADER_NAME_LENGTH = 3;
+
+type Where = 'outside' | 'header' | 'body';
+
+export interface FramerSink {
+  /**
+   * A frame, with its `!` and CRC or, where the next one began first, without. The bytes are the framer's own
+   * buffer: read or copy them before returning, and do not feed the framer meanwhile.
+   */
+  frame(bytes: Buffer): void;
+  /** A frame grew beyond TELEGRAM_BYTES_MAX and was dropped; the search for a `/` goes on behind it. */
+  overlong(): void;
+}
+
+export class Framer {
+  /** Bytes outside of frames, line ends and NULs not counted: noise, or the wrong speed. */
+  noiseBytes = 0;
+
+  private readonly sink: FramerSink;
+  private buffer = Buffer.alloc(CAPACITY_INITIAL);
+  private length = 0;
+  /** How far it has looked. */
+  private scanned = 0;
+  private where: Where = 'outside';
+  private start = 0;
+  private lineStart = 0;
+  /** The last `/` of the current line, or -1. */
+  private slash = -1;
+
+  constructor(sink: FramerSink) {
+    this.sink = sink;
+  }
+
+  /** Bytes held for a frame that is not complete; never more than TELEGRAM_BYTES_MAX. */
+  get heldBytes(): number {
+    return this.length;
+  }
+
+  feed(block: Uint8Array): void {
+    for (let from = 0; from < block.length; from += BLOCK_BYTES_MAX) {
+      const to = Math.min(from + BLOCK_BYTES_MAX, block.length);
+      this.reserve(to - from);
+      this.buffer.set(from === 0 && to === block.length ? block : block.subarray(from, to), this.length);
+      this.length += to - from;
+      this.scan();
+      this.compact();
+    }
+  }
+
+  /**
+   * The stream has ended, or was silent for so long that nothing more belongs to what is held: hand out what
+   * there is. It may still be a telegram, of a meter that prints no `!` line or of a file without a last line end.
+   */
+  flush(): void {
+    const { where, length } = this;
+    if (where === 'body') {
+      if (this.lineStart < length) this.endLine(length);
+      if (this.where === 'body') this.emit(length);
+    }
+    this.where = 'outside';
+    this.length = 0;
+    this.scanned = 0;
+  }
+
+  private scan(): void {
+    const { buffer, length } = this;
+    let at = this.scanned;
+    for (; at < length; at += 1) {
+      const byte = buffer[at]!;
+      if (this.where === 'body') {
+        if (byte === LINE_FEED) this.endLine(at);
+        else if (byte === SLASH) this.slash = at;
+        if (this.where === 'body' && at - this.start >= TELEGRAM_BYTES_MAX - 1) this.drop();
+      } else if (byte === SLASH) {
+        if (this.where === 'header') this.countNoise(this.start, at);
+        this.where = 'header';
+        this.start = at;
+      } else if (this.where === 'outside') {
+        if (byte > SPACE) this.noiseBytes += 1;
+      } else if (byte === LINE_FEED) {
+        if (isHeader(buffer, this.start, at)) this.enterBody(this.start, at);
+        else this.leave(at + 1);
+      } else if (at - this.start >= HEADER_BYTES_MAX) this.leave(at + 1);
+    }
+    this.scanned = length;
+  }
+
+  /** The line `[lineStart, end)` of a telegram is complete. */
+  private endLine(end: number): void {
+    const { buffer, lineStart, slash } = this;
+    const isTrailer = buffer[lineStart] === BANG;
+    if (isTrailer) this.emit(trailerEnd(buffer, lineStart, end));
+    if (slash >= 0 && isHeader(buffer, slash, end)) {
+      if (!isTrailer) this.emit(slash);
+      this.enterBody(slash, end);
+    } else if (isTrailer) this.where = 'outside';
+    else {
+      this.lineStart = end + 1;
+      this.slash = -1;
+    }
+  }
+
+  private enterBody(start: number, headerEnd: number): void {
+    this.where = 'body';
+    this.start = start;
+    this.lineStart = headerEnd + 1;
+    this.slash = -1;
+  }
+
+  private emit(end: number): void {
+    const frame = this.buffer.subarray(this.start, end);
+    this.where = 'outside';
+    this.sink.frame(frame);
+  }
+
+  private drop(): void {
+    this.where = 'outside';
+    this.sink.overlong();
+  }
+
+  /** What looked like the start of a telegram is none. */
+  private leave(end: number): void {
+    this.countNoise(this.start, end);
+    this.where = 'outside';
+  }
+
+  private countNoise(from: number, to: number): void {
+    for (let at = from; at < to; at += 1) if (this.buffer[at]! > SPACE) this.noiseBytes += 1;
+  }
+
+  private reserve(extra: number): void {
+    const needed = this.length + extra;
+    if (needed <= this.buffer.length) return;
+    const grown = Buffer.alloc(Math.min(Math.max(needed, this.buffer.length * 2), CAPACITY_MAX));
+    this.buffer.copy(grown, 0, 0, this.length);
+    this.buffer = grown;
+  }
+
+  /** Forget what is before the current frame. */
+  private compact(): void {
+    const keepFrom = this.where === 'outside' ? this.length : this.start;
+    if (keepFrom === 0) return;
+    this.buffer.copyWithin(0, keepFrom, this.length);
+    this.length -= keepFrom;
+    this.scanned -= keepFrom;
+    this.start -= keepFrom;
+    this.lineStart -= keepFrom;
+    if (this.slash >= 0) this.slash -= keepFrom;
+  }
+}
+
+/** Whether `buffer[start, end)`, which begins with `/`, can be the first line of a telegram. */
+function isHeader(buffer: Buffer, start: number, end: number): boolean {
+  const to = buffer[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
+  const length = to - start - 1;
+  if (length < HEADER_NAME_LENGTH || to - start > HEADER_BYTES_MAX) return false;
+  for (let at = start + 1; at < to; at += 1) {
+    const byte = buffer[at]!;
+    if (byte < SPACE || byte >= DELETE || byte === OPEN || byte === CLOSE) return false;
+    if (at <= start + HEADER_NAME_LENGTH && !isLetterOrDigit(byte)) return false;
+  }
+  return true;
+}
+
+function isLetterOrDigit(byte: number): boolean {
+  const letter = byte | 0x20;
+  return (byte >= 0x30 && byte <= 0x39) || (letter >= 0x61 && letter <= 0x7a);
+}
+
+/** Where the frame ends that closes with the `!` at `bang`: behind at most four hex digits. */
+function trailerEnd(buffer: Buffer, bang: number, lineEnd: number): number {
+  let end = bang + 1;
+  while (end < lineEnd && end - bang <= CRC_DIGITS_MAX && isHexDigit(buffer[end]!)) end += 1;
+  return end;
+}
+
+function isHexDigit(byte: number): boolean {
+  const letter = byte | 0x20;
+  return (byte >= 0x30 && byte <= 0x39) || (letter >= 0x61 && letter <= 0x66);
+}

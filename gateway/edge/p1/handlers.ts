@@ -1,0 +1,336 @@
+import type { ObisCode } from '../../../protocol/reading.ts';
+import type { LineView } from './line.ts';
+import { CHANNELS_MAX, DEVICE_TYPES, type RowKind } from './obis.ts';
+import type {
+  P1Channel,
+  P1Failure,
+  P1Message,
+  P1Peak,
+  P1Quantity,
+  P1Reading,
+  P1Telegram,
+} from './telegram.ts';
+import { isEan, readIdentifier, readMessage, readPlain } from './text.ts';
+import { isPlaceholderTime, monthEndingAt, monthOf, type P1Time, readTime } from './time.ts';
+import { findUnit, NO_UNIT, type P1Unit, type UnitRow } from './units.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface ChannelDraft extends Mutable<P1Channel> {
+  readings: P1Reading[];
+}
+
+/** A telegram while it is being read. */
+export interface TelegramDraft extends Mutable<P1Telegram> {
+  registers: P1Quantity[];
+  instants: P1Quantity[];
+  peaks: P1Peak[];
+  relays: { relay: number; state: number }[];
+  fuses: P1Quantity[];
+  counters: P1Quantity[];
+  failures: P1Failure[];
+  messages: P1Message[];
+  channels: ChannelDraft[];
+  unknown: string[];
+}
+
+/** What the first line of an old gas reading promises to the second. */
+export interface LegacyReading {
+  readonly channel: ChannelDraft;
+  readonly obis: ObisCode;
+  readonly unit: UnitRow | null;
+  readonly time: P1Time | null;
+  readonly placeholder: boolean;
+}
+
+export interface ReadState {
+  readonly draft: TelegramDraft;
+  pending: LegacyReading | null;
+  serialRank: number;
+}
+
+/** Reads one line into the draft; false keeps the line as unknown. */
+type Handler = (line: LineView, state: ReadState) => boolean;
+
+function quantity(line: LineView): P1Quantity {
+  const { unit } = line;
+  return {
+    obis: line.name(),
+    value: line.digits,
+    scaler: unit.exponent - line.decimals,
+    unit: unit.unit,
+    printedUnit: unit.printed,
+  };
+}
+
+/** Find the channel of a line, or undefined where its number is none of ours. */
+function channelOf(line: LineView, draft: TelegramDraft): ChannelDraft | undefined {
+  const { channels } = draft;
+  for (const known of channels) if (known.channel === line.b) return known;
+  if (line.b < 1 || line.b > CHANNELS_MAX) return undefined;
+  const channel: ChannelDraft = {
+    channel: line.b,
+    deviceType: null,
+    medium: null,
+    serial: null,
+    ean: null,
+    valve: null,
+    readings: [],
+  };
+  channels.push(channel);
+  return channel;
+}
+
+const timeOf = (line: LineView, group: number): P1Time | null =>
+  isPlaceholderTime(line.bytes, line.from[group]!, line.to[group]!)
+    ? null
+    : readTime(line.bytes, line.from[group]!, line.to[group]!);
+
+/** The identity that says most wins, whatever the order of the lines: 96.1.1, 96.1.0, 42.0.0, 96.1.255, 0.0.0. */
+const SERIAL_RANKS: Readonly<Record<string, number>> = {
+  '96.1.1': 5,
+  '96.1.0': 4,
+  '42.0.0': 3,
+  '96.1.255': 2,
+  '0.0.0': 1,
+};
+
+function takeSerial(line: LineView, state: ReadState, serial: string | null): boolean {
+  if (line.b > 0 && line.a === 0) {
+    const channel = channelOf(line, state.draft);
+    if (channel === undefined) return false;
+    channel.serial ??= serial;
+    return true;
+  }
+  const rank = SERIAL_RANKS[line.row!.code]!;
+  if (serial !== null && rank > state.serialRank) {
+    state.draft.serial = serial;
+    state.serialRank = rank;
+  }
+  return true;
+}
+
+function takePeak(line: LineView, timeGroup: number, month: string | null): P1Peak | null {
+  if (!line.number(timeGroup + 1) || line.unit.unit !== 'W') return null;
+  const time = timeOf(line, timeGroup);
+  const { unit } = line;
+  return {
+    obis: line.name(),
+    value: line.digits,
+    scaler: unit.exponent - line.decimals,
+    unit: unit.unit,
+    printedUnit: unit.printed,
+    month: month ?? (time === null ? null : monthOf(time)),
+    time,
+  };
+}
+
+/** Groups of a peak's month, its time and its value; before them a count and two codes. */
+const PEAK_GROUPS = 3;
+const PEAK_HEAD_GROUPS = 3;
+const MONTH_PEAK_CODE = '1-0:1.6.0' as ObisCode;
+
+function takePeakHistory(line: LineView, state: ReadState): boolean {
+  if (!line.integerGroup(0)) return false;
+  const entries = line.groups - PEAK_HEAD_GROUPS;
+  if (line.groups > 1 && (entries < 0 || entries % PEAK_GROUPS !== 0)) return false;
+  const peaks: P1Peak[] = [];
+  for (let group = PEAK_HEAD_GROUPS; group < line.groups; group += PEAK_GROUPS) {
+    const monthEnd = timeOf(line, group);
+    const peak = takePeak(line, group + 1, monthEnd === null ? null : monthEndingAt(monthEnd));
+    if (peak === null) return false;
+    peaks.push({ ...peak, obis: MONTH_PEAK_CODE });
+  }
+  state.draft.peaks = peaks;
+  return true;
+}
+
+const FAILURE_HEAD_GROUPS = 2;
+
+function takeFailures(line: LineView, state: ReadState): boolean {
+  if (line.groups === 1) return line.to[0] === line.from[0] || line.integerGroup(0);
+  if (!line.integerGroup(0) || line.groups % 2 !== 0) return false;
+  const failures: P1Failure[] = [];
+  for (let group = FAILURE_HEAD_GROUPS; group < line.groups; group += 2) {
+    if (!line.number(group + 1) || line.unit.unit !== 's') return false;
+    // A log of the year 2000 is a meter's first day in a test bench: kept as it is, it is no reading.
+    failures.push({
+      time: readTime(line.bytes, line.from[group]!, line.to[group]!),
+      durationSeconds: line.digits,
+    });
+  }
+  state.draft.failures = failures;
+  return true;
+}
+
+function takeReading(line: LineView, state: ReadState): boolean {
+  const valueGroup = line.groups === 1 ? 0 : 1;
+  if (!line.number(valueGroup)) return false;
+  const channel = channelOf(line, state.draft);
+  if (channel === undefined) return false;
+  const { unit } = line;
+  const time = valueGroup === 0 ? null : timeOf(line, 0);
+  channel.readings.push({
+    obis: line.name(),
+    value: line.digits,
+    scaler: unit.exponent - line.decimals,
+    unit: unit === NO_UNIT ? null : unit.unit,
+    printedUnit: unit.printed,
+    time,
+    placeholder: valueGroup === 1 && time === null,
+  });
+  return true;
+}
+
+const READING_CODE = /^\d-\d:24\.\d\.\d$/;
+const LEGACY_GROUPS = 6;
+
+/** `0-1:24.3.0(time)(status)(minutes)(count)(0-1:24.2.1)(m3)`, then `(value)` on a line of its own. */
+function takeLegacyReading(line: LineView, state: ReadState): boolean {
+  if (line.groups < LEGACY_GROUPS) return false;
+  const channel = channelOf(line, state.draft);
+  if (channel === undefined) return false;
+  const code = line.bytes.toString('latin1', line.from[4], line.to[4]);
+  const time = timeOf(line, 0);
+  state.pending = {
+    channel,
+    obis: READING_CODE.test(code) ? (code as ObisCode) : line.name(),
+    unit: findUnit(line.bytes, line.from[5]!, line.to[5]!) ?? null,
+    time,
+    placeholder: time === null,
+  };
+  return line.groups === LEGACY_GROUPS || takeLegacyValue(line, state, LEGACY_GROUPS);
+}
+
+/** The value that the pending first line announced. */
+export function takeLegacyValue(line: LineView, state: ReadState, group: number): boolean {
+  const pending = state.pending;
+  state.pending = null;
+  if (pending === null || !line.number(group)) return false;
+  const unit = line.unit === NO_UNIT ? pending.unit : line.unit;
+  pending.channel.readings.push({
+    obis: pending.obis,
+    value: line.digits,
+    scaler: (unit?.exponent ?? 0) - line.decimals,
+    unit: unit?.unit ?? null,
+    printedUnit: unit?.printed ?? '',
+    time: pending.time,
+    placeholder: pending.placeholder,
+  });
+  return true;
+}
+
+function takeDeviceType(line: LineView, state: ReadState): boolean {
+  const channel = channelOf(line, state.draft);
+  if (channel === undefined) return false;
+  // Printed in decimal by most, in hex by some: 00C and 012 are both the heat meter of the flow side.
+  const hex = Number.parseInt(line.bytes.toString('latin1', line.from[0], line.to[0]), 16);
+  channel.deviceType = line.integerGroup(0) ? line.digits : Number.isNaN(hex) ? null : hex;
+  channel.medium = channel.deviceType === null ? null : (DEVICE_TYPES[channel.deviceType] ?? null);
+  return true;
+}
+
+function takeMessage(line: LineView, state: ReadState): boolean {
+  const text = readMessage(line.bytes, line.from[0]!, line.to[0]!);
+  if (text === null) return true;
+  if (line.row!.code === '96.13.0') state.draft.text = text;
+  else state.draft.messages.push({ obis: line.name(), text });
+  return true;
+}
+
+const has = (unit: P1Unit | null, line: LineView): boolean => line.number(0) && line.unit.unit === unit;
+
+function takeRegister(line: LineView, state: ReadState): boolean {
+  if (!has(line.row!.unit, line)) return false;
+  const { registers } = state.draft;
+  const taken = quantity(line);
+  for (const known of registers) if (known.obis === taken.obis) return false;
+  registers.push(taken);
+  return true;
+}
+
+export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
+  version: (line, { draft }) => {
+    draft.version ??= readPlain(line.bytes, line.from[0]!, line.to[0]!);
+    return true;
+  },
+  clock: (line, { draft }) => {
+    draft.meterTime = timeOf(line, 0);
+    draft.clockInvalid = draft.meterTime === null;
+    return true;
+  },
+  serial: (line, state) => takeSerial(line, state, readIdentifier(line.bytes, line.from[0]!, line.to[0]!)),
+  plainSerial: (line, state) => takeSerial(line, state, readPlain(line.bytes, line.from[0]!, line.to[0]!)),
+  ean: (line, { draft }) => {
+    const text = readIdentifier(line.bytes, line.from[0]!, line.to[0]!);
+    const ean = isEan(text) ? text : null;
+    if (line.b === 0) {
+      draft.ean = ean;
+      return text === null || ean !== null;
+    }
+    const channel = channelOf(line, draft);
+    if (channel === undefined) return false;
+    channel.ean = ean;
+    return text === null || ean !== null;
+  },
+  register: takeRegister,
+  instant: (line, { draft }) => {
+    if (!has(line.row!.unit, line)) return false;
+    draft.instants.push(quantity(line));
+    return true;
+  },
+  monthPeak: (line, { draft }) => {
+    if (line.groups < 2) return false;
+    const peak = takePeak(line, 0, null);
+    if (peak !== null) draft.monthPeak = peak;
+    return peak !== null;
+  },
+  peakHistory: takePeakHistory,
+  tariff: (line, { draft }) => {
+    if (!line.integerGroup(0)) return false;
+    draft.tariff = line.digits;
+    return true;
+  },
+  switch: (line, { draft }) => {
+    if (!line.integerGroup(0)) return false;
+    if (line.b === 0) draft.breaker = line.digits;
+    else draft.relays.push({ relay: line.b, state: line.digits });
+    return true;
+  },
+  limiter: (line, { draft }) => {
+    if (!line.number(0) || line.unit === NO_UNIT) return false;
+    draft.limiter = quantity(line);
+    return true;
+  },
+  fuse: (line, { draft }) => {
+    // Luxembourg prints a second one, for the other direction: (100*A)(-063*A).
+    for (let group = 0; group < line.groups; group += 1) {
+      if (!line.number(group) || line.unit.unit !== 'A') return false;
+      draft.fuses.push(quantity(line));
+    }
+    return true;
+  },
+  grid: (line, { draft }) => {
+    if (!line.number(0)) return false;
+    draft.gridVolts = line.digits;
+    return true;
+  },
+  message: takeMessage,
+  messageCode: takeMessage,
+  counter: (line, { draft }) => {
+    if (!has('1', line)) return false;
+    draft.counters.push(quantity(line));
+    return true;
+  },
+  failures: takeFailures,
+  deviceType: takeDeviceType,
+  reading: takeReading,
+  legacyReading: takeLegacyReading,
+  valve: (line, { draft }) => {
+    if (!line.integerGroup(0)) return false;
+    const channel = channelOf(line, draft);
+    if (channel === undefined) return false;
+    channel.valve = line.digits;
+    return true;
+  },
+};

@@ -1,0 +1,171 @@
+import { crc16, crc16WithCarriageReturns } from './crc.ts';
+import { HANDLERS, type ReadState, type TelegramDraft, takeLegacyValue } from './handlers.ts';
+import { LineView } from './line.ts';
+import type { P1Fault, P1Outcome } from './telegram.ts';
+import { nibble } from './text.ts';
+
+const SLASH = 0x2f;
+const BANG = 0x21;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const SPACE = 0x20;
+const DELETE = 0x7f;
+const LINE_FEED = 0x0a;
+
+const CRC_DIGITS_MAX = 4;
+/** DSMR 4.0 brought the CRC, together with a version line and a clock line. */
+const FIRST_VERSION_WITH_CRC = 40;
+
+const view = new LineView();
+
+/**
+ * Read one frame: from its `/` to its `!` with what stands behind it, or to where it ends without one.
+ *
+ * A frame whose CRC is wrong yields nothing, ever: there is no way to the lines of it. Without a CRC (DSMR 2.2
+ * and 3, EasyMeter, Iskra) it is read with less trust: what can be seen to be broken spoils the whole.
+ */
+export function parseTelegram(frame: Uint8Array): P1Outcome {
+  const bytes = Buffer.isBuffer(frame)
+    ? frame
+    : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  const length = bytes.length;
+  if (length === 0 || bytes[0] !== SLASH) return refused('empty');
+
+  const headerEnd = lineEnd(bytes, 0, length);
+  const draft = emptyDraft(bytes.toString('latin1', 1, trimmedEnd(bytes, 1, headerEnd)));
+  const state: ReadState = { draft, pending: null, serialRank: 0 };
+  let lines = 0;
+  let broken = false;
+  let bang = -1;
+  for (let start = headerEnd + 1; start < length; ) {
+    if (bytes[start] === BANG) {
+      bang = start;
+      break;
+    }
+    const feed = lineEnd(bytes, start, length);
+    const end = trimmedEnd(bytes, start, feed);
+    if (end > start) {
+      const understood = takeLine(bytes, start, end, state);
+      if (understood) lines += 1;
+      else {
+        draft.unknown.push(bytes.toString('latin1', start, end));
+        broken ||= isBroken(bytes, start, end);
+      }
+    }
+    start = feed + 1;
+  }
+
+  const fault = bang < 0 ? faultOfUnterminated(draft, broken) : checkTrailer(bytes, bang, draft, broken);
+  if (fault !== null) return refused(fault);
+  return lines === 0 ? refused('empty') : { ok: true, telegram: draft };
+}
+
+/** The same for text in memory, one character a byte. */
+export function parseTelegramText(text: string): P1Outcome {
+  return parseTelegram(Buffer.from(text, 'latin1'));
+}
+
+function refused(fault: P1Fault): P1Outcome {
+  return { ok: false, fault };
+}
+
+function takeLine(bytes: Buffer, start: number, end: number, state: ReadState): boolean {
+  if (state.pending !== null) {
+    if (bytes[start] === OPEN && view.readContinuation(bytes, start, end))
+      return takeLegacyValue(view, state, 0);
+    state.pending = null;
+  }
+  return view.read(bytes, start, end) && HANDLERS[view.row!.kind](view, state);
+}
+
+/** Where the line that begins at `start` ends: its line feed, or the end of the frame. */
+function lineEnd(bytes: Buffer, start: number, length: number): number {
+  let at = start;
+  while (at < length && bytes[at] !== LINE_FEED) at += 1;
+  return at;
+}
+
+/** Line ends, NULs and blanks behind a line are not part of it. */
+function trimmedEnd(bytes: Buffer, start: number, end: number): number {
+  let at = end;
+  while (at > start && bytes[at - 1]! <= SPACE) at -= 1;
+  return at;
+}
+
+/** `!` and up to four hex digits: lower case and missing leading zeros were seen. */
+function checkTrailer(bytes: Buffer, bang: number, draft: TelegramDraft, broken: boolean): P1Fault | null {
+  let printed = 0;
+  let digits = 0;
+  while (digits < CRC_DIGITS_MAX) {
+    const value = nibble(bytes[bang + 1 + digits] ?? 0);
+    if (value < 0) break;
+    printed = (printed << 4) | value;
+    digits += 1;
+  }
+  if (digits === 0) {
+    if (isCrcExpected(draft)) return 'crc-missing';
+    draft.crc = 'absent';
+    return broken || contradicts(draft) ? 'damaged' : null;
+  }
+  const valid =
+    crc16(bytes, 0, bang + 1) === printed || crc16WithCarriageReturns(bytes, 0, bang + 1) === printed;
+  return valid ? null : 'crc-invalid';
+}
+
+/** A frame without a `!` line: an old Iskra's whole telegram, or one that was cut. */
+function faultOfUnterminated(draft: TelegramDraft, broken: boolean): P1Fault | null {
+  const hasReading = draft.registers.length > 0 || draft.channels.some(({ readings }) => readings.length > 0);
+  if (broken || isCrcExpected(draft) || !hasReading) return 'cut';
+  draft.crc = 'absent';
+  return contradicts(draft) ? 'damaged' : null;
+}
+
+function isCrcExpected(draft: TelegramDraft): boolean {
+  if (draft.version !== null) return !(Number(draft.version) < FIRST_VERSION_WITH_CRC);
+  return draft.meterTime !== null || draft.clockInvalid;
+}
+
+/** Whether a line that was not understood is visibly damaged, not only unknown. */
+function isBroken(bytes: Buffer, start: number, end: number): boolean {
+  let open = 0;
+  for (let at = start; at < end; at += 1) {
+    const byte = bytes[at]!;
+    if (byte === OPEN) open += 1;
+    else if (byte === CLOSE) open -= 1;
+    else if (byte < SPACE || byte >= DELETE) return true;
+  }
+  return open !== 0;
+}
+
+/** Two telegrams that ran into each other say a register twice; no meter does that by itself. */
+function contradicts(draft: TelegramDraft): boolean {
+  return draft.unknown.some((line) => draft.registers.some(({ obis }) => line.startsWith(`${obis}(`)));
+}
+
+function emptyDraft(header: string): TelegramDraft {
+  return {
+    header,
+    crc: 'valid',
+    version: null,
+    meterTime: null,
+    clockInvalid: false,
+    serial: null,
+    ean: null,
+    registers: [],
+    instants: [],
+    monthPeak: null,
+    peaks: [],
+    tariff: null,
+    breaker: null,
+    relays: [],
+    limiter: null,
+    fuses: [],
+    gridVolts: null,
+    counters: [],
+    failures: [],
+    text: null,
+    messages: [],
+    channels: [],
+    unknown: [],
+  };
+}

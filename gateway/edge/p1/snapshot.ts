@@ -1,0 +1,178 @@
+import {
+  type ObisCode,
+  type Peak,
+  QUALITY,
+  type Register,
+  type Timestamp,
+  type Unit,
+} from '../../../protocol/reading.ts';
+import type { Instant, MeterSnapshot, Snapshot } from '../source.ts';
+import type { P1Channel, P1Peak, P1Quantity, P1Reading, P1Telegram } from './telegram.ts';
+import type { P1Unit } from './units.ts';
+
+/** An M-Bus device reports every five minutes to once a day; what is older than this repeats itself. */
+export const STALE_AFTER_SECONDS = 36 * 3600;
+/** How far a device's clock may be ahead of the meter's before its year is not believed. */
+export const AHEAD_SECONDS_MAX = 2 * 3600;
+
+const REGISTER_UNITS: ReadonlySet<P1Unit> = new Set<Unit>(['Wh', 'varh', 'VAh', 'm3', 'J']);
+const INSTANT_UNITS: ReadonlySet<P1Unit> = new Set<Unit>(['V', 'A']);
+
+/**
+ * What a telegram says about the meters behind it, at `at` by the edge's own clock.
+ *
+ * The main meter is there when it has electricity registers (a heat meter's own telegram has none). M-Bus
+ * meters are told apart by medium and identifier, not by channel number, which a replaced meter changes.
+ */
+export function telegramSnapshot(telegram: P1Telegram, at: Timestamp): Snapshot {
+  const meters: MeterSnapshot[] = [];
+  if (telegram.registers.length > 0) meters.push(mainMeter(telegram));
+  if (telegram.channels.length > 0)
+    for (const meter of channelMeters(telegram.channels, telegram.meterTime ?? at)) meters.push(meter);
+  return { at, meterTime: telegram.meterTime === null ? null : timestamp(telegram.meterTime), meters };
+}
+
+function mainMeter(telegram: P1Telegram): MeterSnapshot {
+  const flags = telegram.clockInvalid ? QUALITY.clockInvalid : 0;
+  return {
+    medium: 'electricity',
+    channel: 0,
+    // A meter that does not say its number is known by what it says first.
+    serial: telegram.serial ?? telegram.header,
+    ean: telegram.ean,
+    registers: telegram.registers.map(register),
+    peaks: peaksOf(telegram),
+    instants: instantsOf(telegram.instants),
+    flags,
+  };
+}
+
+function register({ obis, value, scaler, unit }: P1Quantity): Register {
+  return { obis, value, scaler, unit: unit as Unit, time: null, flags: 0 };
+}
+
+function timestamp({ epochSeconds, offsetMinutes }: Timestamp): Timestamp {
+  return { epochSeconds, offsetMinutes };
+}
+
+/** The running month first, then the closed ones; an entry whose month is a placeholder says nothing. */
+function peaksOf(telegram: P1Telegram): Peak[] {
+  const peaks: Peak[] = [];
+  if (telegram.monthPeak !== null) takePeak(telegram.monthPeak, peaks);
+  for (const peak of telegram.peaks) takePeak(peak, peaks);
+  return peaks;
+}
+
+function takePeak({ obis, month, time, value, scaler, unit }: P1Peak, peaks: Peak[]): void {
+  if (month === null) return;
+  peaks.push({
+    obis,
+    month,
+    time: time === null ? null : timestamp(time),
+    value,
+    scaler,
+    unit: unit as Unit,
+  });
+}
+
+const VOLTAGE_CODES = ['1-0:32.7.0', '1-0:52.7.0', '1-0:72.7.0'] as ObisCode[];
+const CURRENT_CODES = ['1-0:31.7.0', '1-0:51.7.0', '1-0:71.7.0'] as ObisCode[];
+
+/**
+ * Voltages and currents. On a 3×230 V delta grid the meter prints 000.0 V for L2 while current flows there:
+ * that voltage was not measured, and as the lowest of a day it would report an outage.
+ */
+function instantsOf(instants: readonly P1Quantity[]): Instant[] {
+  const kept: Instant[] = [];
+  for (const { obis, value, scaler, unit } of instants) {
+    if (!INSTANT_UNITS.has(unit)) continue;
+    if (unit === 'V' && value === 0 && flows(instants, CURRENT_CODES[VOLTAGE_CODES.indexOf(obis)])) continue;
+    kept.push({ obis, value, scaler, unit: unit as Unit });
+  }
+  return kept;
+}
+
+function flows(instants: readonly P1Quantity[], code: ObisCode | undefined): boolean {
+  return instants.some(({ obis, value }) => obis === code && value !== 0);
+}
+
+interface Candidate {
+  readonly channel: P1Channel;
+  readonly readings: readonly P1Reading[];
+  /** When it was captured; -Infinity where no time can be believed. */
+  readonly capturedSeconds: number;
+  readonly flags: number;
+}
+
+/**
+ * Of each medium: every meter whose reading is about as new as the newest one's, once per serial number. So
+ * two gas meters are two, a replaced one that keeps repeating its last reading is dropped, and a reading that
+ * nobody believes the time of (placeholder, wrong year) stays, flagged, only while there is no better one.
+ */
+function channelMeters(channels: readonly P1Channel[], reference: Timestamp): MeterSnapshot[] {
+  const candidates: Candidate[] = [];
+  for (const channel of channels) {
+    const candidate = candidateOf(channel, reference);
+    if (candidate !== null) candidates.push(candidate);
+  }
+  const kept: MeterSnapshot[] = [];
+  for (const candidate of candidates)
+    if (!candidates.some((other) => displaces(other, candidate))) kept.push(channelMeter(candidate));
+  return kept.sort((one, other) => one.channel - other.channel);
+}
+
+function displaces(other: Candidate, candidate: Candidate): boolean {
+  if (other === candidate || other.channel.medium !== candidate.channel.medium) return false;
+  const newerBySeconds = other.capturedSeconds - candidate.capturedSeconds;
+  if (newerBySeconds > STALE_AFTER_SECONDS) return true;
+  const { serial } = candidate.channel;
+  if (serial === null || serial !== other.channel.serial) return false;
+  // The same meter under two numbers: the newer reading, and of equals the higher number, where it moved to.
+  return newerBySeconds > 0 || (!(newerBySeconds < 0) && other.channel.channel > candidate.channel.channel);
+}
+
+function candidateOf(channel: P1Channel, reference: Timestamp): Candidate | null {
+  if (channel.medium === null) return null;
+  const readings = channel.readings.filter(
+    ({ unit, value, placeholder }) =>
+      unit !== null && REGISTER_UNITS.has(unit) && !(placeholder && value === 0),
+  );
+  if (readings.length === 0) return null;
+  let capturedSeconds = Number.NEGATIVE_INFINITY;
+  let flags = 0;
+  for (const reading of readings) {
+    const own = flagsOf(reading, reference);
+    flags |= own;
+    if (reading.time !== null && (own & QUALITY.clockInvalid) === 0)
+      capturedSeconds = Math.max(capturedSeconds, reading.time.epochSeconds);
+  }
+  return { channel, readings, capturedSeconds, flags };
+}
+
+function flagsOf({ time, placeholder }: P1Reading, reference: Timestamp): number {
+  if (placeholder) return QUALITY.placeholder;
+  if (time === null) return 0;
+  const ageSeconds = reference.epochSeconds - time.epochSeconds;
+  if (ageSeconds < -AHEAD_SECONDS_MAX) return QUALITY.clockInvalid;
+  return ageSeconds > STALE_AFTER_SECONDS ? QUALITY.stale : 0;
+}
+
+function channelMeter({ channel, readings, flags }: Candidate): MeterSnapshot {
+  return {
+    medium: channel.medium!,
+    channel: channel.channel,
+    serial: channel.serial ?? '',
+    ean: channel.ean,
+    registers: readings.map(({ obis, value, scaler, unit, time, placeholder }) => ({
+      obis,
+      value,
+      scaler,
+      unit: unit as Unit,
+      time: time === null ? null : timestamp(time),
+      flags: placeholder ? QUALITY.placeholder : flags,
+    })),
+    peaks: [],
+    instants: [],
+    flags,
+  };
+}
