@@ -1,0 +1,110 @@
+import type { Medium, ObisCode, Register, Unit } from '../../protocol/reading.ts';
+import { type LocalDay, QUARTER_SECONDS } from './calendar.ts';
+import { increaseMax, rescale, SAMPLE_TOLERANCE_SECONDS } from './quality.ts';
+
+/** Not sampled. Outside of what `store` puts in. */
+export const MISSING = -0x8000_0000;
+
+const OFFSET_MAX = 0x7fff_ffff;
+
+/** The last value that was sampled before the day began, for the first period and for falls and jumps. */
+export interface Carry {
+  readonly time: number;
+  readonly value: number;
+}
+
+/**
+ * The samples of one register over one day. A process may hold 10,000 devices, so a day is one array of 32-bit
+ * offsets from the first value (388 bytes a register), not a list of objects.
+ *
+ * Slot `n` is the sample for the boundary that begins quarter-hour `n`; the last slot is the midnight that ends
+ * the day. A register with capture times of its own (M-Bus) also keeps how many seconds after the boundary.
+ */
+export interface Row {
+  readonly obis: ObisCode;
+  readonly unit: Unit;
+  readonly scaler: number;
+  readonly increaseMax: number;
+  readonly start: number;
+  /** Offsets from `base`, MISSING where nothing was sampled. */
+  readonly values: Int32Array;
+  /** Per slot the seconds after its boundary; null for a register that is sampled with the edge's own clock. */
+  readonly seconds: Int16Array | null;
+  readonly base: number;
+  readonly carry: Carry | null;
+}
+
+/** A row for a register that is worth a profile, or undefined: power and voltage have none. */
+export function newRow(medium: Medium, register: Register, day: LocalDay): Row | undefined {
+  const limit = increaseMax(medium, register.unit, register.scaler);
+  if (limit === undefined) return undefined;
+  const { obis, unit, scaler, value } = register;
+  return {
+    ...emptySlots(day, register.time !== null),
+    obis,
+    unit,
+    scaler,
+    increaseMax: limit,
+    base: value,
+    carry: null,
+  };
+}
+
+/** The row of the same register for another day. It knows where the register stood. */
+export function followingRow(row: Row, day: LocalDay): Row {
+  const carry = lastSample(row) ?? row.carry;
+  return {
+    ...row,
+    ...emptySlots(day, row.seconds !== null),
+    base: carry?.value ?? row.base,
+    carry,
+  };
+}
+
+function emptySlots(day: LocalDay, timed: boolean): Pick<Row, 'start' | 'values' | 'seconds'> {
+  return {
+    start: day.start,
+    values: new Int32Array(day.quarters + 1).fill(MISSING),
+    seconds: timed ? new Int16Array(day.quarters + 1) : null,
+  };
+}
+
+/** Keep a register as the sample of a boundary; the first one stays. */
+export function sampleBoundary(row: Row, slot: number, register: Register): void {
+  if (row.seconds === null) store(row, slot, register, 0);
+}
+
+/** Keep a register that was captured at its own time, in the slot of that time; the first of a quarter-hour stays. */
+export function sampleCapture(row: Row, register: Register): void {
+  if (row.seconds === null || register.time === null) return;
+  const since = register.time.epochSeconds - row.start;
+  const slot = Math.floor((since + SAMPLE_TOLERANCE_SECONDS) / QUARTER_SECONDS);
+  // The end of the day belongs to it only as a boundary; a capture well after midnight is the next day's.
+  if (slot === row.values.length - 1 && since > slot * QUARTER_SECONDS + SAMPLE_TOLERANCE_SECONDS) return;
+  store(row, slot, register, since - slot * QUARTER_SECONDS);
+}
+
+function store(row: Row, slot: number, register: Register, seconds: number): void {
+  if (slot < 0 || slot >= row.values.length || row.values[slot] !== MISSING) return;
+  const value = rescale(register.value, register.scaler, row.scaler);
+  // A value that cannot be said in the steps of this day, or lies 2^31 steps away, is a gap rather than a guess.
+  if (value === null || Math.abs(value - row.base) > OFFSET_MAX) return;
+  row.values[slot] = value - row.base;
+  if (row.seconds !== null) row.seconds[slot] = seconds;
+}
+
+/** The register at a slot, or null. */
+export function sampleAt(row: Row, slot: number): number | null {
+  const offset = row.values[slot];
+  return offset === undefined || offset === MISSING ? null : row.base + offset;
+}
+
+function lastSample(row: Row): Carry | null {
+  // The last slot of a captured register is the next day's first: it must not be taken for the one before.
+  for (let slot = row.values.length - (row.seconds === null ? 1 : 2); slot >= 0; slot--) {
+    const value = sampleAt(row, slot);
+    if (value !== null)
+      return { time: row.start + slot * QUARTER_SECONDS + (row.seconds?.[slot] ?? 0), value };
+  }
+  return null;
+}
