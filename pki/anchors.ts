@@ -1,0 +1,148 @@
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import type { TenantId } from '../protocol/identity.ts';
+import { type Certificate, isDevelopmentCertificate, parseCertificate } from './certificate.ts';
+import { derOid, equalBytes } from './der.ts';
+import { type PkiErrorCode, pkiError } from './errors.ts';
+import { issuingUri } from './names.ts';
+import { derOf } from './pem.ts';
+import { keyUsageOctets, PROFILES, type Profile, PURPOSE } from './profiles.ts';
+
+/** An issuing CA as configuration pins it: whose devices it vouches for, and its certificate (PEM or DER). */
+export interface PinnedIssuer {
+  readonly tenant: TenantId;
+  readonly certificate: string | Uint8Array;
+}
+
+/** A pinned issuing CA after its own certificate was checked. */
+export interface Authority {
+  readonly tenant: TenantId;
+  /** Hex of its subject key identifier: the name under which leaves and revocation lists point at it. */
+  readonly keyId: string;
+  readonly certificate: Certificate;
+  readonly publicKey: KeyObject;
+}
+
+export interface Anchors {
+  readonly root: Certificate;
+  readonly authorities: ReadonlyMap<string, Authority>;
+}
+
+/**
+ * The whole of path building: leaf ← pinned issuing CA ← pinned root, never deeper and never anything that the
+ * other side sent along. A library's chain builder was seen to walk through a leaf that is no CA.
+ *
+ * @throws ERR_TRUST_ROOT, ERR_TRUST_AUTHORITY, ERR_TRUST_DEVELOPMENT, ERR_TRUST_MALFORMED
+ */
+export function pinAuthorities(options: {
+  readonly root: string | Uint8Array;
+  readonly issuers: readonly PinnedIssuer[];
+  readonly development?: boolean;
+}): Anchors {
+  const root = parseCertificate(derOf('CERTIFICATE', options.root));
+  const rootX509 = new X509Certificate(root.der);
+  if (
+    !equalBytes(root.issuerName, root.subjectName) ||
+    !hasProfile(root, PROFILES.root) ||
+    !signedBy(rootX509, rootX509.publicKey)
+  )
+    throw pkiError('ERR_TRUST_ROOT', 'the field root is no self-signed root certificate');
+  if (isDevelopmentCertificate(root) && options.development !== true)
+    throw pkiError(
+      'ERR_TRUST_DEVELOPMENT',
+      'the field root belongs to a development PKI; use the production root, or say development: true',
+    );
+  const authorities = new Map<string, Authority>();
+  for (const issuer of options.issuers) {
+    const authority = pin(issuer, root, rootX509.publicKey);
+    if (authorities.has(authority.keyId))
+      throw refusedAuthority(issuer.tenant, 'its key is pinned twice; every issuing CA has a key of its own');
+    authorities.set(authority.keyId, authority);
+  }
+  return { root, authorities };
+}
+
+function pin(
+  { tenant, certificate: source }: PinnedIssuer,
+  root: Certificate,
+  rootKey: KeyObject,
+): Authority {
+  const certificate = parseCertificate(derOf('CERTIFICATE', source));
+  const x509 = new X509Certificate(certificate.der);
+  if (!equalBytes(certificate.issuerName, root.subjectName) || !signedBy(x509, rootKey))
+    throw refusedAuthority(tenant, 'it is not signed by the field root');
+  if (!hasProfile(certificate, PROFILES.issuing) || certificate.subjectKeyId === null)
+    throw refusedAuthority(tenant, 'it is no issuing CA of depth 0');
+  const uris = certificate.alternativeNames.uris;
+  if (uris.length !== 1 || uris[0] !== issuingUri(tenant))
+    throw refusedAuthority(tenant, 'it names another tenant');
+  return { tenant, keyId: certificate.subjectKeyId, certificate, publicKey: x509.publicKey };
+}
+
+const refusedAuthority = (tenant: TenantId, why: string) =>
+  pkiError('ERR_TRUST_AUTHORITY', `the issuing CA of ${tenant} cannot be pinned: ${why}`, {
+    context: { tenant },
+  });
+
+/**
+ * Who issued this certificate, by key identifier, name and signature.
+ * @throws ERR_TRUST_ISSUER, ERR_TRUST_SIGNATURE
+ */
+export function issuerOf(anchors: Anchors, certificate: Certificate, x509: X509Certificate): Authority {
+  const authority =
+    certificate.authorityKeyId === null ? undefined : anchors.authorities.get(certificate.authorityKeyId);
+  if (authority === undefined || !equalBytes(certificate.issuerName, authority.certificate.subjectName))
+    throw pkiError('ERR_TRUST_ISSUER', 'the certificate was not issued by a CA that is trusted here');
+  if (!signedBy(x509, authority.publicKey))
+    throw pkiError('ERR_TRUST_SIGNATURE', 'the certificate does not carry the signature of its issuing CA');
+  return authority;
+}
+
+/** Whether a certificate was issued under exactly this row: CA or not, depth, key usage, purposes. */
+export function hasProfile(certificate: Certificate, profile: Profile): boolean {
+  const { basicConstraints, keyUsage, purposes } = certificate;
+  const expected = purposeIds(profile);
+  return (
+    basicConstraints !== null &&
+    basicConstraints.ca === (profile.pathLength !== null) &&
+    basicConstraints.pathLength === profile.pathLength &&
+    keyUsage === keyUsageOctets(profile.keyUsage).octet &&
+    purposes.length === expected.length &&
+    expected.every((id) => purposes.includes(id))
+  );
+}
+
+const purposeIdsByProfile = new Map<Profile, readonly string[]>();
+
+function purposeIds(profile: Profile): readonly string[] {
+  let ids = purposeIdsByProfile.get(profile);
+  if (ids === undefined) {
+    ids = profile.purposes.map((purpose) => derOid(PURPOSE[purpose]).subarray(2).toString('hex'));
+    purposeIdsByProfile.set(profile, ids);
+  }
+  return ids;
+}
+
+export interface Validity {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+/** RFC 5280 §4.1.2.5: both ends belong to the period. @throws ERR_TRUST_NOT_YET_VALID, ERR_TRUST_EXPIRED */
+export function checkValidity(chain: readonly Validity[], atMs: number): void {
+  for (const { notBeforeMs, notAfterMs } of chain) {
+    if (!(atMs >= notBeforeMs)) throw invalidNow('ERR_TRUST_NOT_YET_VALID', 'is not valid yet');
+    if (atMs > notAfterMs) throw invalidNow('ERR_TRUST_EXPIRED', 'has expired');
+  }
+}
+
+const invalidNow = (code: PkiErrorCode, what: string) =>
+  pkiError(code, `the certificate, or a CA above it, ${what}`);
+
+/** X509Certificate.verify throws on some damaged keys and signatures; both mean no. */
+function signedBy(x509: X509Certificate, key: KeyObject): boolean {
+  try {
+    return x509.verify(key);
+  } catch {
+    return false;
+  }
+}

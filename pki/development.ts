@@ -1,0 +1,207 @@
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isHesError } from '../protocol/errors.ts';
+import type { TenantId } from '../protocol/identity.ts';
+import { pinAuthorities } from './anchors.ts';
+import { type Certificate, parseCertificate } from './certificate.ts';
+import { authorityOf, type SigningAuthority } from './certify.ts';
+import { parseCrl } from './crl.ts';
+import { pkiError } from './errors.ts';
+import { beside, makeFolder, readText, syncFolder, systemCode, withFile, writeNew } from './files.ts';
+import { generatePki } from './generate.ts';
+import type { OwnerKey } from './identity.ts';
+import { loadKey, loadSealingKey, loadServerKey } from './keys.ts';
+import { type PkiLayout, pkiLayout } from './layout.ts';
+import { parseManifest } from './manifest.ts';
+import { derOf, readPem } from './pem.ts';
+
+export { type BulkOptions, type DeviceRequest, issueDevice, issueDevices } from './devices.ts';
+export { type DeviceIdentity, readDeviceIdentity, saveDeviceIdentity } from './identity.ts';
+export { deviceIdentityFile, type PkiLayout, pkiLayout } from './layout.ts';
+export { revokeDevice } from './revoke.ts';
+
+/** What a killed process left half made is swept away after this time; until then its maker may be alive. */
+const LEFTOVER_AGE_MS = 3_600_000;
+
+/** An opened development PKI: it can issue devices, so it belongs to `hes up` and the tests, never to a service. */
+export interface DevelopmentPki {
+  readonly layout: PkiLayout;
+  readonly tenants: readonly TenantId[];
+  readonly root: { readonly certificate: Certificate; readonly pem: string };
+  readonly authorities: ReadonlyMap<TenantId, SigningAuthority>;
+  readonly owners: ReadonlyMap<TenantId, OwnerKey>;
+}
+
+/**
+ * Make a PKI for development: field root, head-end and front, and per tenant an issuing CA, an empty revocation
+ * list and a sealing key (layout.ts). It is made beside its place and moved there whole, so a killed start leaves
+ * nothing; of two starts at once one wins and the other gets ERR_PKI_EXISTS.
+ *
+ * @throws ERR_PKI_EXISTS, ERR_PKI_RIGHTS, ERR_PKI_DAMAGED
+ */
+export function createDevelopmentPki(options: {
+  readonly directory: string;
+  readonly tenants: readonly TenantId[];
+  readonly nowMs: number;
+}): DevelopmentPki {
+  const directory = resolve(options.directory);
+  makeFolder(dirname(directory));
+  sweepLeftovers(directory);
+  const fresh = beside(directory);
+  try {
+    const folders = new Set<string>();
+    for (const [file, text] of generatePki(pkiLayout(fresh), options.tenants, options.nowMs)) {
+      makeFolder(dirname(file));
+      folders.add(dirname(file));
+      writeNew(file, text);
+    }
+    for (const folder of folders) syncFolder(folder);
+    moveIntoPlace(fresh, directory);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+  return loadDevelopmentPki({ directory, nowMs: options.nowMs, development: true });
+}
+
+/**
+ * Open a PKI that `createDevelopmentPki` made, and check every file of it that is needed to issue devices.
+ * @throws ERR_PKI_DEVELOPMENT unless `development` is said, ERR_PKI_ABSENT, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS,
+ *   ERR_PKI_EXPIRED
+ */
+export function loadDevelopmentPki(options: {
+  readonly directory: string;
+  readonly nowMs: number;
+  readonly development: boolean;
+}): DevelopmentPki {
+  const { nowMs } = options;
+  if (!options.development)
+    throw pkiError('ERR_PKI_DEVELOPMENT', 'development keys are opened in development mode only');
+  const layout = pkiLayout(resolve(options.directory));
+  if (isAbsent(layout.directory))
+    throw pkiError('ERR_PKI_ABSENT', `there is no PKI in ${layout.directory}: run \`hes pki init\``, {
+      context: { directory: layout.directory },
+    });
+  const manifest = withFile(layout.manifest, () => parseManifest(readText(layout.manifest)));
+  const root = loadRoot(layout, nowMs);
+  withFile(layout.front.key, () => loadServerKey(layout.front, { development: true }));
+  checkNotExpired(layout.front.certificate, nowMs);
+  const authorities = new Map<TenantId, SigningAuthority>();
+  const owners = new Map<TenantId, OwnerKey>();
+  for (const { tenant, kid } of manifest.tenants) {
+    authorities.set(tenant, loadAuthority(layout, tenant, root.pem, nowMs));
+    owners.set(tenant, loadOwner(layout, tenant, kid, nowMs));
+  }
+  return { layout, tenants: [...authorities.keys()], root, authorities, owners };
+}
+
+/**
+ * Open the PKI in this folder, or make it at the first start; two first starts at once end with the same one.
+ * @throws as `loadDevelopmentPki`, and ERR_PKI_TENANT where the existing one was made for fewer tenants
+ */
+export function openDevelopmentPki(options: {
+  readonly directory: string;
+  readonly tenants: readonly TenantId[];
+  readonly nowMs: number;
+  readonly development: boolean;
+}): { readonly pki: DevelopmentPki; readonly created: boolean } {
+  if (options.development && isAbsent(resolve(options.directory))) {
+    try {
+      return { pki: createDevelopmentPki(options), created: true };
+    } catch (error) {
+      if (!isHesError(error, 'ERR_PKI_EXISTS')) throw error;
+    }
+  }
+  const pki = loadDevelopmentPki(options);
+  const missing = options.tenants.filter((tenant) => !pki.tenants.includes(tenant));
+  if (missing.length > 0)
+    throw pkiError(
+      'ERR_PKI_TENANT',
+      `the PKI in ${pki.layout.directory} was made without ${missing.join(', ')}: name another folder, or remove it to make a new PKI`,
+      { context: { directory: pki.layout.directory } },
+    );
+  return { pki, created: false };
+}
+
+function loadRoot(layout: PkiLayout, nowMs: number): DevelopmentPki['root'] {
+  const file = layout.root.certificate;
+  const pem = readText(file);
+  const certificate = withFile(file, () => {
+    pinAuthorities({ root: pem, issuers: [], development: true });
+    return parseCertificate(derOf('CERTIFICATE', pem));
+  });
+  checkNotExpired(file, nowMs);
+  return { certificate, pem };
+}
+
+function loadAuthority(layout: PkiLayout, tenant: TenantId, root: string, nowMs: number): SigningAuthority {
+  const files = layout.issuing(tenant);
+  const { certificate, privateKey } = withFile(files.key, () => loadKey(files, { development: true }));
+  withFile(files.certificate, () =>
+    pinAuthorities({ root, issuers: [{ tenant, certificate: certificate.der }], development: true }),
+  );
+  checkNotExpired(files.certificate, nowMs);
+  const crl = layout.crl(tenant);
+  withFile(crl, () => parseCrl(derOf('X509 CRL', readText(crl))));
+  return authorityOf(certificate.der, privateKey);
+}
+
+function loadOwner(layout: PkiLayout, tenant: TenantId, kid: string, nowMs: number): OwnerKey {
+  const files = layout.sealing(tenant, kid);
+  const key = withFile(files.key, () => loadSealingKey(files, { tenant, development: true }));
+  if (Buffer.from(key.kid).toString('hex') !== kid)
+    throw pkiError('ERR_PKI_DAMAGED', `${files.certificate} is another key than its name says`, {
+      context: { file: files.certificate },
+    });
+  checkNotExpired(files.certificate, nowMs);
+  return { kid, certificate: readText(files.certificate) };
+}
+
+function checkNotExpired(file: string, nowMs: number): void {
+  const { notAfterMs } = withFile(file, () => parseCertificate(readPem('CERTIFICATE', readText(file))[0]!));
+  if (nowMs > notAfterMs)
+    throw pkiError(
+      'ERR_PKI_EXPIRED',
+      `${file} has expired: remove the folder to make a new development PKI`,
+      {
+        context: { file },
+      },
+    );
+}
+
+function isAbsent(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return true;
+    return withFile(directory, () => {
+      throw error;
+    });
+  }
+}
+
+function moveIntoPlace(fresh: string, directory: string): void {
+  try {
+    renameSync(fresh, directory);
+  } catch (cause) {
+    if (['ENOTEMPTY', 'EEXIST'].includes(systemCode(cause)))
+      throw pkiError('ERR_PKI_EXISTS', `there is a PKI in ${directory} already`, {
+        cause,
+        context: { directory },
+      });
+    withFile(directory, () => {
+      throw cause;
+    });
+  }
+  syncFolder(dirname(directory));
+}
+
+function sweepLeftovers(directory: string): void {
+  const parent = dirname(directory);
+  const prefix = `.${basename(directory)}.new-`;
+  for (const entry of withFile(parent, () => readdirSync(parent))) {
+    if (!entry.startsWith(prefix)) continue;
+    const leftover = join(parent, entry);
+    const madeMs = statSync(leftover, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (Date.now() - madeMs > LEFTOVER_AGE_MS) rmSync(leftover, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,69 @@
+import type { KeyObject } from 'node:crypto';
+import type { DeviceId, TenantId } from '../protocol/identity.ts';
+import { type PinnedIssuer, pinAuthorities } from './anchors.ts';
+import { DeviceVerifier } from './device-certificate.ts';
+import { pkiError } from './errors.ts';
+import { PROFILES } from './profiles.ts';
+import { loadRevocations, type RevocationList } from './revocations.ts';
+
+/**
+ * How many verified signers a router remembers: about 3 KiB each, so 50 MiB; beyond that the longest unused is
+ * verified again, which costs some 150 µs.
+ */
+export const SIGNERS_MAX = 16_384;
+
+export interface DeviceTrustOptions {
+  readonly tenant: TenantId;
+  /** The tenant's own issuing CA, and those of the tenants whose devices may carry its meters as guests. */
+  readonly issuers: readonly PinnedIssuer[];
+  readonly root: string | Uint8Array;
+  readonly crls?: readonly (string | Uint8Array)[];
+  /** Development keys are refused unless this is said. */
+  readonly development?: boolean;
+  readonly signersMax?: number;
+}
+
+/** Which devices one operator believes. */
+export interface DeviceTrust {
+  readonly tenant: TenantId;
+  readonly revocations: RevocationList;
+
+  /**
+   * The key that a device signs with, after every check of its signature certificate (DER).
+   * `atMs` is real time, never a simulated clock's.
+   *
+   * @throws ERR_TRUST_MALFORMED, _ISSUER, _SIGNATURE, _PROFILE, _IDENTITY, _NOT_YET_VALID, _EXPIRED, _REVOKED,
+   *   _CRL_STALE, _TENANT (no guest of this tenant), _DEVICE (somebody else's certificate)
+   */
+  signer(certificate: Uint8Array, sent: { readonly device: DeviceId; readonly atMs: number }): KeyObject;
+
+  /** Put newer revocation lists in force. @throws ERR_TRUST_CRL, ERR_TRUST_MALFORMED; then the old ones stay */
+  replaceCrls(crls: readonly (string | Uint8Array)[]): void;
+}
+
+/** @throws ERR_TRUST_ROOT, ERR_TRUST_AUTHORITY, ERR_TRUST_DEVELOPMENT, ERR_TRUST_CRL, ERR_TRUST_MALFORMED */
+export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
+  const { tenant } = options;
+  const anchors = pinAuthorities(options);
+  const verifier = new DeviceVerifier(anchors, PROFILES.deviceSign, options.signersMax ?? SIGNERS_MAX);
+  let revocations = loadRevocations(options.crls ?? [], anchors.authorities);
+  return {
+    tenant,
+    get revocations() {
+      return revocations;
+    },
+    signer(certificate, { device, atMs }) {
+      const verified = verifier.verify(certificate, revocations, atMs);
+      if (verified.home !== tenant && !verified.guests.includes(tenant))
+        throw pkiError('ERR_TRUST_TENANT', 'the device is no guest of this tenant', { context: { tenant } });
+      if (verified.device !== device)
+        throw pkiError('ERR_TRUST_DEVICE', 'the signature certificate belongs to another device', {
+          context: { tenant, device },
+        });
+      return verified.publicKey;
+    },
+    replaceCrls(crls) {
+      revocations = loadRevocations(crls, anchors.authorities, revocations);
+    },
+  };
+}

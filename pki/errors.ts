@@ -1,0 +1,62 @@
+import { type ErrorContext, HesError } from '../protocol/errors.ts';
+
+/** Every error that this room throws: what it means and what to do about it. */
+export const PKI_ERRORS = {
+  ERR_TRUST_MALFORMED:
+    'A certificate or revocation list is no strict DER of the shape that this system issues; it is refused unread.',
+  ERR_TRUST_ROOT:
+    'The field root is no self-signed CA certificate of the root profile. Check the path in the configuration.',
+  ERR_TRUST_AUTHORITY:
+    'A pinned issuing CA is not signed by the field root, is no CA of depth 0, or names another tenant. Check which file is configured for which tenant.',
+  ERR_TRUST_ISSUER:
+    'The certificate was issued by nobody whom this tenant trusts: another root, another tenant whose guests are not accepted, or a certificate that is no CA.',
+  ERR_TRUST_SIGNATURE:
+    'The certificate names a trusted issuing CA but does not carry its signature: it was tampered with.',
+  ERR_TRUST_PROFILE:
+    'The certificate is genuine but was issued for another use (TLS, signature, key agreement, sealing), or is a CA.',
+  ERR_TRUST_IDENTITY:
+    'The names in the certificate disagree: CN and SAN URIs must name one device, and one of them the tenant whose CA issued it.',
+  ERR_TRUST_TENANT: 'The device is no guest of this tenant: its certificate does not name the tenant.',
+  ERR_TRUST_DEVICE: 'The certificate belongs to another device than the one that sent it.',
+  ERR_TRUST_NOT_YET_VALID:
+    'The certificate, or a CA above it, is not valid yet. Check the clocks of both sides.',
+  ERR_TRUST_EXPIRED: 'The certificate, or a CA above it, has expired. It has to be renewed.',
+  ERR_TRUST_REVOKED: 'The issuing CA has revoked the certificate.',
+  ERR_TRUST_CRL:
+    'A revocation list is not signed by a pinned issuing CA, is older than the one in use, or is missing after an earlier one. The list in use is kept.',
+  ERR_TRUST_CRL_STALE:
+    'The issuing CA has not published a revocation list in time. Publish a new one; until then its devices wait.',
+  ERR_TRUST_DEVELOPMENT:
+    'Development keys were met where development mode was not asked for. Use keys of the production PKI, or say development: true.',
+  ERR_TRUST_KEY:
+    'A key file does not fit its certificate, or the certificate does not fit its purpose. Check both paths.',
+  ERR_PKI_ABSENT: 'There is no development PKI in this folder. Run `hes pki init`, or name another folder.',
+  ERR_PKI_DAMAGED:
+    'A file of the PKI is missing or cannot be read as what it should be. Restore it, or remove the folder to make a new PKI (devices must then be enrolled again).',
+  ERR_PKI_RIGHTS:
+    'A file or folder of the PKI may not be read or written by this user. Mend its owner or mode.',
+  ERR_PKI_EXISTS: 'There is a PKI in this folder already; it is never overwritten.',
+  ERR_PKI_DEVELOPMENT:
+    'Development keys are opened only where development mode is asked for by name. Production keys are made by the production PKI.',
+  ERR_PKI_TENANT: 'The PKI holds no issuing CA for this tenant, or a device was asked for with wrong guests.',
+  ERR_PKI_EXPIRED:
+    'A CA of the development PKI has expired. Remove the folder to make a new one (devices must then be enrolled again).',
+  ERR_PKI_BUSY: 'Another process is changing the revocation list; it did not finish in time. Try again.',
+  ERR_PKI_IDENTITY: 'A device identity file is damaged or of another version. Enrol the device again.',
+  ERR_PKI_PKCS12:
+    'The key, the chain or the password given for a PKCS#12 export cannot be used; the message says which.',
+} as const;
+
+export type PkiErrorCode = keyof typeof PKI_ERRORS;
+
+/** One error of this room; `context` carries file names and sizes, never a name that leads to a person. */
+export function pkiError(
+  code: PkiErrorCode,
+  message: string,
+  options: { readonly cause?: unknown; readonly context?: ErrorContext } = {},
+): HesError<PkiErrorCode> {
+  return new HesError(code, message, {
+    ...(options.cause === undefined ? {} : { cause: options.cause }),
+    ...(options.context === undefined ? {} : { context: options.context }),
+  });
+}

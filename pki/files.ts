@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { isHesError } from '../protocol/errors.ts';
+import { pkiError } from './errors.ts';
+
+/** Only the owner may read: these folders hold private keys. */
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+
+const RIGHTS_CODES: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS']);
+
+export function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** Run a file operation; its failure becomes an error that names the file and says what to do. */
+export function withFile<Result>(file: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (cause) {
+    if (isHesError(cause) && cause.code.startsWith('ERR_PKI_')) throw cause;
+    const context = { file };
+    const code = systemCode(cause);
+    if (RIGHTS_CODES.has(code))
+      throw pkiError('ERR_PKI_RIGHTS', `no right to use ${file}: mend its owner or mode (${code})`, {
+        cause,
+        context,
+      });
+    if (code === 'ENOENT')
+      throw pkiError(
+        'ERR_PKI_DAMAGED',
+        `${file} is missing: restore it, or remove the folder and start anew`,
+        {
+          cause,
+          context,
+        },
+      );
+    throw pkiError(
+      'ERR_PKI_DAMAGED',
+      `${file} cannot be used${code === '' ? '' : ` (${code})`}: restore it, or remove the folder and start anew`,
+      { cause, context },
+    );
+  }
+}
+
+/** @throws ERR_PKI_DAMAGED, ERR_PKI_RIGHTS */
+export function readText(file: string): string {
+  return withFile(file, () => readFileSync(file, 'utf8'));
+}
+
+/** A new file that only its owner can read, on the disk before this returns where `durable`. */
+export function writeNew(file: string, text: string, durable = true): void {
+  withFile(file, () => {
+    const fd = openSync(file, 'wx', FILE_MODE);
+    try {
+      writeFileSync(fd, text);
+      if (durable) fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+export function makeFolder(folder: string): void {
+  withFile(folder, () => mkdirSync(folder, { recursive: true, mode: FOLDER_MODE }));
+}
+
+/** The name of something being made beside its place; a killed process leaves nothing but such a name. */
+export function beside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.new-${process.pid}-${randomBytes(6).toString('hex')}`);
+}
+
+/** Replace a file at once: whoever reads sees the old text or the new one, whenever this process is killed. */
+export function replaceFile(file: string, text: string, durable = true): void {
+  const fresh = beside(file);
+  try {
+    writeNew(fresh, text, durable);
+    withFile(file, () => renameSync(fresh, file));
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+  if (durable) syncFolder(dirname(file));
+}
+
+/** Make a rename in this folder last. Some systems cannot open a folder; there the rename has to do. */
+export function syncFolder(folder: string): void {
+  let fd: number;
+  try {
+    fd = openSync(folder, 'r');
+  } catch {
+    return;
+  }
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    if (systemCode(error) === 'EIO') throw error;
+  } finally {
+    closeSync(fd);
+  }
+}

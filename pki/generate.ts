@@ -1,0 +1,123 @@
+import { createPrivateKey } from 'node:crypto';
+import type { TenantId } from '../protocol/identity.ts';
+import {
+  authorityOf,
+  type CertifyRequest,
+  certify,
+  newKeyPair,
+  type SigningAuthority,
+  selfSign,
+} from './certify.ts';
+import { makeCrl } from './crl.ts';
+import type { PkiLayout } from './layout.ts';
+import type { Manifest } from './manifest.ts';
+import {
+  FIELD_ROOT_URI,
+  FRONT_URI,
+  HEAD_END_URI,
+  issuingUri,
+  DEVELOPMENT_ORGANIZATION as organization,
+  sealingUri,
+} from './names.ts';
+import { toPem } from './pem.ts';
+import { PROFILES } from './profiles.ts';
+import { sealingKid } from './sealing.ts';
+
+/** A certificate begins a little in the past: the clock of whoever checks it may be behind ours. */
+export const CLOCK_SKEW_MS = 3_600_000;
+
+const LOOPBACK = [
+  Uint8Array.of(127, 0, 0, 1),
+  Uint8Array.from({ length: 16 }, (_, at) => (at === 15 ? 1 : 0)),
+];
+
+interface Made {
+  readonly keyPem: string;
+  readonly spki: Uint8Array;
+  readonly certificate: Uint8Array;
+  readonly pem: string;
+}
+
+/** Every file of a fresh development PKI, by path; the manifest comes last. Pure but for the keys' randomness. */
+export function generatePki(
+  layout: PkiLayout,
+  tenants: readonly TenantId[],
+  nowMs: number,
+): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  const put = (at: { readonly certificate: string; readonly key: string }, made: Made, chain = '') => {
+    files.set(at.certificate, made.pem + chain);
+    files.set(at.key, made.keyPem);
+  };
+  const notBeforeMs = nowMs - CLOCK_SKEW_MS;
+  const root = selfSign({
+    profile: PROFILES.root,
+    subject: { organization, commonName: FIELD_ROOT_URI },
+    names: { uris: [FIELD_ROOT_URI] },
+    notBeforeMs,
+  });
+  files.set(layout.root.certificate, root.certificatePem);
+  files.set(layout.root.key, root.privateKeyPem);
+
+  const headEnd = makeCa(root, PROFILES.headEnd, HEAD_END_URI, notBeforeMs);
+  put(layout.headEnd, headEnd);
+  const server = make(signing(headEnd), {
+    profile: PROFILES.frontServer,
+    subject: { commonName: 'localhost' },
+    names: { uris: [FRONT_URI], dns: ['localhost'], addresses: LOOPBACK },
+    notBeforeMs,
+  });
+  put(layout.front, server, headEnd.pem);
+
+  const rows: Manifest['tenants'][number][] = [];
+  for (const tenant of tenants) {
+    const issuing = makeCa(root, PROFILES.issuing, issuingUri(tenant), notBeforeMs);
+    put(layout.issuing(tenant), issuing);
+    const authority = signing(issuing);
+    files.set(layout.crl(tenant), toPem('X509 CRL', emptyCrl(authority, notBeforeMs)));
+    const sealing = make(authority, {
+      profile: PROFILES.sealing,
+      subject: { commonName: sealingUri(tenant) },
+      names: { uris: [sealingUri(tenant)] },
+      notBeforeMs,
+    });
+    const kid = Buffer.from(sealingKid(sealing.spki)).toString('hex');
+    put(layout.sealing(tenant, kid), sealing, issuing.pem);
+    rows.push({ tenant, kid });
+  }
+  const manifest: Manifest = { version: 1, development: true, createdAtMs: nowMs, tenants: rows };
+  files.set(layout.manifest, `${JSON.stringify(manifest, null, 2)}\n`);
+  return files;
+}
+
+function make(authority: SigningAuthority, request: Omit<CertifyRequest, 'spki'>): Made {
+  const { privateKeyPem, spki } = newKeyPair();
+  const certificate = certify(authority, { ...request, spki });
+  return { keyPem: privateKeyPem, spki, certificate, pem: toPem('CERTIFICATE', certificate) };
+}
+
+function makeCa(
+  root: SigningAuthority,
+  profile: CertifyRequest['profile'],
+  uri: string,
+  notBeforeMs: number,
+): Made {
+  return make(root, {
+    profile,
+    subject: { organization, commonName: uri },
+    names: { uris: [uri] },
+    notBeforeMs,
+  });
+}
+
+const signing = (made: Made): SigningAuthority =>
+  authorityOf(made.certificate, createPrivateKey(made.keyPem));
+
+/**
+ * A development CA promises no next list before its own end: nobody runs a publisher beside `npm start`, and a
+ * stale list stops every device of the tenant. Production lists are short-lived.
+ */
+function emptyCrl(authority: SigningAuthority, thisUpdateMs: number): Uint8Array {
+  const nextUpdateMs = authority.certificate.notAfterMs;
+  return makeCrl(authority, { number: 1n, thisUpdateMs, nextUpdateMs, entries: [] });
+}

@@ -1,0 +1,70 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { TenantId } from '../protocol/identity.ts';
+import { hasProfile } from './anchors.ts';
+import { type Certificate, isDevelopmentCertificate, parseCertificate } from './certificate.ts';
+import { pkiError } from './errors.ts';
+import { readText, withFile } from './files.ts';
+import { readPem } from './pem.ts';
+import { PROFILES } from './profiles.ts';
+import { isSealingCertificate, sealingKid } from './sealing.ts';
+
+/** The one or two files that a service holds a private key in. */
+export interface KeyFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface LoadedKey {
+  readonly certificate: Certificate;
+  /** The text of the certificate file: the leaf and, after it, its issuing CA's. */
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  readonly privateKey: KeyObject;
+}
+
+/**
+ * Read a private key and its certificate, and hold them against each other.
+ * @throws ERR_TRUST_KEY, ERR_TRUST_DEVELOPMENT, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS; each names the file
+ */
+export function loadKey(files: KeyFiles, options: { readonly development?: boolean } = {}): LoadedKey {
+  const certificatePem = readText(files.certificate);
+  const keyPem = readText(files.key);
+  const leaf = withFile(files.certificate, () => readPem('CERTIFICATE', certificatePem)[0]!);
+  const certificate = withFile(files.certificate, () => parseCertificate(leaf));
+  if (isDevelopmentCertificate(certificate) && options.development !== true)
+    throw pkiError('ERR_TRUST_DEVELOPMENT', `${files.certificate} belongs to a development PKI`, {
+      context: { file: files.certificate },
+    });
+  const privateKey = withFile(files.key, () => createPrivateKey(keyPem));
+  if (!new X509Certificate(leaf).checkPrivateKey(privateKey))
+    throw pkiError('ERR_TRUST_KEY', `${files.key} is not the key of ${files.certificate}`, {
+      context: { file: files.key },
+    });
+  return { certificate, certificatePem, keyPem, privateKey };
+}
+
+/** A router's sealing key (protocol/envelope.ts takes it as it stands). @throws as `loadKey` */
+export function loadSealingKey(
+  files: KeyFiles,
+  options: { readonly tenant: TenantId; readonly development?: boolean },
+): { readonly kid: Uint8Array; readonly privateKey: KeyObject } {
+  const { certificate, privateKey } = loadKey(files, options);
+  if (!isSealingCertificate(certificate, options.tenant))
+    throw pkiError('ERR_TRUST_KEY', `${files.certificate} is no sealing certificate of ${options.tenant}`, {
+      context: { file: files.certificate, tenant: options.tenant },
+    });
+  return { kid: sealingKid(certificate.spki), privateKey };
+}
+
+/** What the front's TLS listener takes as `cert` and `key`. @throws as `loadKey` */
+export function loadServerKey(
+  files: KeyFiles,
+  options: { readonly development?: boolean } = {},
+): { readonly cert: string; readonly key: string } {
+  const { certificate, certificatePem, keyPem } = loadKey(files, options);
+  if (!hasProfile(certificate, PROFILES.frontServer))
+    throw pkiError('ERR_TRUST_KEY', `${files.certificate} is no server certificate of a front`, {
+      context: { file: files.certificate },
+    });
+  return { cert: certificatePem, key: keyPem };
+}

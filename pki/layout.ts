@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import type { DeviceId, TenantId } from '../protocol/identity.ts';
+
+/** Where the files of a PKI lie under `<data>/pki`. Front and routers are given their own few of them. */
+export function pkiLayout(directory: string) {
+  const at = (...parts: string[]) => join(directory, ...parts);
+  return {
+    directory,
+    manifest: at('manifest.json'),
+    root: { certificate: at('field', 'root.crt'), key: at('field', 'root.key') },
+    /** The head-end's own CA; a hyphen is no part of a tenant's name. */
+    headEnd: {
+      certificate: at('field', 'head-end', 'issuing.crt'),
+      key: at('field', 'head-end', 'issuing.key'),
+    },
+    /** The certificate file holds the chain without the root. */
+    front: { certificate: at('front', 'server.crt'), key: at('front', 'server.key') },
+    issuing: (tenant: TenantId) => ({
+      certificate: at('field', tenant, 'issuing.crt'),
+      key: at('field', tenant, 'issuing.key'),
+    }),
+    crl: (tenant: TenantId) => at('field', tenant, 'crl.pem'),
+    sealingDirectory: (tenant: TenantId) => at(tenant, 'sealing'),
+    /** The certificate file holds the issuing CA's after it. */
+    sealing: (tenant: TenantId, kid: string) => ({
+      certificate: at(tenant, 'sealing', `${kid}.crt`),
+      key: at(tenant, 'sealing', `${kid}.key`),
+    }),
+  } as const;
+}
+export type PkiLayout = ReturnType<typeof pkiLayout>;
+
+/** Where a device keeps its identity under `<data>/devices`. */
+export const deviceIdentityFile = (devicesDirectory: string, device: DeviceId): string =>
+  join(devicesDirectory, device, 'identity.json');

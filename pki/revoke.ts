@@ -1,0 +1,84 @@
+import { closeSync, openSync, rmSync } from 'node:fs';
+import type { TenantId } from '../protocol/identity.ts';
+import { parseCertificate } from './certificate.ts';
+import { makeCrl, parseCrl, type RevocationReason } from './crl.ts';
+import type { DevelopmentPki } from './development.ts';
+import { pkiError } from './errors.ts';
+import { readText, replaceFile, systemCode, withFile } from './files.ts';
+import type { DeviceIdentity } from './identity.ts';
+import { derOf, toPem } from './pem.ts';
+
+/** Another process holds the list for as long as it takes to write one file. */
+const LOCK_WAIT_MS = 5_000;
+const LOCK_POLL_MS = 5;
+
+/**
+ * Put the device's three certificates on its issuing CA's revocation list (`layout.crl(home)`) and replace the
+ * file at once. Those that are on it already stay as they are.
+ *
+ * @throws ERR_PKI_TENANT, ERR_PKI_BUSY, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS
+ */
+export function revokeDevice(
+  pki: DevelopmentPki,
+  identity: Pick<DeviceIdentity, 'home' | 'tls' | 'sign' | 'agree'>,
+  options: { readonly nowMs: number; readonly reason?: RevocationReason; readonly lockWaitMs?: number },
+): void {
+  const serials = [identity.tls, identity.sign, identity.agree].map(
+    ({ certificate }) => parseCertificate(derOf('CERTIFICATE', certificate)).serial,
+  );
+  revokeSerials(pki, identity.home, serials, options);
+}
+
+function revokeSerials(
+  pki: DevelopmentPki,
+  tenant: TenantId,
+  serials: readonly string[],
+  options: { readonly nowMs: number; readonly reason?: RevocationReason; readonly lockWaitMs?: number },
+): void {
+  const authority = pki.authorities.get(tenant);
+  if (authority === undefined) throw pkiError('ERR_PKI_TENANT', `there is no issuing CA of ${tenant}`);
+  const file = pki.layout.crl(tenant);
+  withLock(`${file}.lock`, options.lockWaitMs ?? LOCK_WAIT_MS, () => {
+    const list = withFile(file, () => parseCrl(derOf('X509 CRL', readText(file))));
+    const listed = new Set(list.entries.map(({ serial }) => serial));
+    const added = serials
+      .filter((serial) => !listed.has(serial))
+      .map((serial) => ({ serial, atMs: options.nowMs, reason: options.reason ?? 'unspecified' }));
+    const next = makeCrl(authority, {
+      number: list.number + 1n,
+      thisUpdateMs: options.nowMs,
+      nextUpdateMs: authority.certificate.notAfterMs,
+      entries: [...list.entries, ...added],
+    });
+    replaceFile(file, toPem('X509 CRL', next));
+  });
+}
+
+/** Two processes that add to one list at once must not lose either's entries: the lock is a file made exclusively. */
+function withLock(lock: string, waitMs: number, run: () => void): void {
+  const endMs = performance.now() + waitMs;
+  while (!tryLock(lock)) {
+    if (performance.now() > endMs)
+      throw pkiError('ERR_PKI_BUSY', `${lock} is held: try again, or remove it if no other process runs`, {
+        context: { file: lock },
+      });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
+  }
+  try {
+    run();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function tryLock(lock: string): boolean {
+  return withFile(lock, () => {
+    try {
+      closeSync(openSync(lock, 'wx', 0o600));
+      return true;
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') return false;
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,67 @@
+import { createPublicKey, hash, X509Certificate } from 'node:crypto';
+import type { TenantId } from '../protocol/identity.ts';
+import { checkValidity, hasProfile, issuerOf, pinAuthorities } from './anchors.ts';
+import { type Certificate, P256_POINT_BYTES, parseCertificate } from './certificate.ts';
+import { pkiError } from './errors.ts';
+import { sealingUri } from './names.ts';
+import { readPem } from './pem.ts';
+import { PROFILES } from './profiles.ts';
+
+/** Long enough that a tenant's few keys never collide by chance, short enough to be sent with every message. */
+export const KID_BYTES = 8;
+
+/** The name of a sealing key: the first 8 bytes of SHA-256 over its SubjectPublicKeyInfo. */
+export function sealingKid(spki: Uint8Array): Uint8Array {
+  return hash('sha256', spki, 'buffer').subarray(0, KID_BYTES);
+}
+
+/** To whom a device seals (protocol/envelope.ts takes it as it stands). */
+export interface Recipient {
+  readonly kid: Uint8Array;
+  /** The uncompressed P-256 point, 65 bytes. */
+  readonly publicKey: Uint8Array;
+}
+
+/** Whether the certificate is of the sealing profile and named for this tenant. */
+export function isSealingCertificate(certificate: Certificate, tenant: TenantId): boolean {
+  const { uris } = certificate.alternativeNames;
+  return hasProfile(certificate, PROFILES.sealing) && uris.length === 1 && uris[0] === sealingUri(tenant);
+}
+
+/**
+ * The sealing key of an owner, from its certificate and that of its issuing CA (one PEM text, in this order),
+ * checked up to the field root that the device was born with: whoever could slip a key in here would read
+ * the meter.
+ *
+ * @throws ERR_TRUST_*
+ */
+export function recipientOf(
+  pem: string,
+  options: {
+    readonly tenant: TenantId;
+    readonly root: string | Uint8Array;
+    readonly atMs: number;
+    readonly development?: boolean;
+  },
+): Recipient {
+  const { tenant, atMs } = options;
+  const [leaf, issuing] = readPem('CERTIFICATE', pem);
+  if (leaf === undefined || issuing === undefined)
+    throw pkiError('ERR_TRUST_ISSUER', 'a sealing certificate comes with that of its issuing CA', {
+      context: { tenant },
+    });
+  const anchors = pinAuthorities({ ...options, issuers: [{ tenant, certificate: issuing }] });
+  const certificate = parseCertificate(leaf);
+  const authority = issuerOf(anchors, certificate, new X509Certificate(leaf));
+  if (!isSealingCertificate(certificate, tenant))
+    throw pkiError('ERR_TRUST_PROFILE', 'the certificate is no sealing certificate of this tenant', {
+      context: { tenant },
+    });
+  checkValidity([anchors.root, authority.certificate, certificate], atMs);
+  // Throws where the point is not on the curve.
+  createPublicKey({ key: Buffer.from(certificate.spki), format: 'der', type: 'spki' });
+  return {
+    kid: sealingKid(certificate.spki),
+    publicKey: certificate.spki.slice(certificate.spki.length - P256_POINT_BYTES),
+  };
+}

@@ -1,0 +1,30 @@
+/**
+ * The trust face of this room: everything that a front, a router, a desk or a device needs to decide whom to
+ * believe, on node:crypto alone. Nothing here can issue a certificate.
+ */
+export type { PinnedIssuer } from './anchors.ts';
+export {
+  createDeviceTrust,
+  type DeviceTrust,
+  type DeviceTrustOptions,
+  SIGNERS_MAX,
+} from './device-trust.ts';
+export { PKI_ERRORS, type PkiErrorCode } from './errors.ts';
+export {
+  type DeviceIdentity,
+  type KeyAndCertificate,
+  type OwnerKey,
+  parseDeviceIdentity,
+  readDeviceIdentity,
+} from './identity.ts';
+export { type KeyFiles, loadSealingKey, loadServerKey } from './keys.ts';
+export type { RevocationList } from './revocations.ts';
+export { KID_BYTES, type Recipient, recipientOf, sealingKid } from './sealing.ts';
+export {
+  createTlsTrust,
+  identityOfTlsCertificate,
+  TLS_IDENTITIES_MAX,
+  type TlsIdentity,
+  type TlsTrust,
+  type TlsTrustOptions,
+} from './tls-trust.ts';
