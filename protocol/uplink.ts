@@ -14,9 +14,16 @@ export type UplinkAnswer =
 /**
  * Why there is no receipt: nothing that the sealed bytes gave could prove to the device who answered
  * (`envelope`, `oversize`), or the router had no room to open them (`overloaded`, `stopping`), or it failed
- * (`internal`).
+ * (`internal`), or nobody takes this kind of message yet (`unsupported`).
  */
-export const UPLINK_REFUSALS = { envelope: 1, oversize: 2, overloaded: 3, stopping: 4, internal: 5 } as const;
+export const UPLINK_REFUSALS = {
+  envelope: 1,
+  oversize: 2,
+  overloaded: 3,
+  stopping: 4,
+  internal: 5,
+  unsupported: 6,
+} as const;
 export type UplinkRefusal = keyof typeof UPLINK_REFUSALS;
 
 const ANSWER_RECEIPT = 0;

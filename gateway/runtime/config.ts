@@ -16,7 +16,7 @@ export type ConfigSource =
   | { readonly file: string; readonly stdin?: Readable }
   | { readonly object: unknown };
 
-export type Frozen<T> = T extends (...args: never[]) => unknown
+export type Frozen<T> = T extends string | ((...args: never[]) => unknown)
   ? T
   : T extends object
     ? { readonly [K in keyof T]: Frozen<T[K]> }

@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { isTenantId, type TenantId } from '../../protocol/identity.ts';
+import { LATER_SECONDS_MAX } from '../../protocol/limits.ts';
+import { between, type Frozen } from '../runtime/config.ts';
+
+/** A path to a file that the router reads. Keys, certificates and tokens are never in the configuration itself. */
+const file = z.string().min(1).max(4_096);
+
+const tenant = z.custom<TenantId>(isTenantId, 'a tenant is 2 to 32 lower-case letters and digits');
+
+const whole = (min: number, max: number) => z.int().min(min).max(max);
+
+const DAY_SECONDS = 86_400;
+
+const mdm = z.strictObject({
+  /** Where records are posted. */
+  url: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => new URL(url).username === '', 'no credentials in the address'),
+  /** A file with a bearer token; read again when the MDM refuses the one in hand. */
+  tokenFile: file.optional(),
+  tls: z
+    .strictObject({ ca: file.optional(), certificate: file.optional(), key: file.optional() })
+    .superRefine(
+      between(
+        ['certificate', 'key'],
+        ({ certificate, key }) => (certificate === undefined) === (key === undefined),
+        'a client certificate and its key come together',
+      ),
+    )
+    .optional(),
+  batch: z
+    .strictObject({
+      recordsMax: whole(1, 1_000).default(100),
+      bytesMax: whole(65_536, 64 * 1_048_576).default(4 * 1_048_576),
+      /** How long a busy MDM lets a batch fill up. An idle one is asked at once. */
+      lingerMs: whole(0, 1_000).default(10),
+    })
+    .prefault({}),
+  /** Requests under way at once, a connection each. */
+  inFlightMax: whole(1, 64).default(4),
+  /** Records held at once, waiting or under way; beyond it devices are told `later`. 16 KiB each at most in use. */
+  queueMax: whole(1, 100_000).default(2_000),
+  connectMs: whole(50, 60_000).default(2_000),
+  requestMs: whole(50, 60_000).default(5_000),
+  answerBytesMax: whole(1_024, 16 * 1_048_576).default(1_048_576),
+  retry: z
+    .strictObject({
+      baseMs: whole(1, 10_000).default(200),
+      maxMs: whole(1, 60_000).default(2_000),
+      attemptsMax: whole(1, 20).default(5),
+    })
+    .prefault({}),
+  breaker: z
+    .strictObject({
+      failuresMax: whole(1, 100).default(5),
+      openMs: whole(10, 600_000).default(5_000),
+      openMsMax: whole(10, 3_600_000).default(60_000),
+    })
+    .prefault({}),
+});
+
+/** What a device is told to wait, evenly drawn from this range. */
+const later = z
+  .strictObject({
+    minSeconds: whole(1, LATER_SECONDS_MAX / 2).default(60),
+    maxSeconds: whole(1, LATER_SECONDS_MAX / 2).default(900),
+  })
+  .superRefine(
+    between(
+      ['minSeconds', 'maxSeconds'],
+      (later) => later.minSeconds <= later.maxSeconds,
+      'the first must not exceed the second',
+    ),
+  )
+  .prefault({});
+
+const clock = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('real') }),
+  z.strictObject({
+    kind: z.literal('simulated'),
+    originMs: whole(0, Number.MAX_SAFE_INTEGER),
+    startedAtMs: whole(0, Number.MAX_SAFE_INTEGER),
+    speed: z.number().positive().max(1_000_000),
+  }),
+]);
+
+/** One tenant's router. What it holds: the paths of that tenant's sealing keys, and whom it trusts to sign. */
+export const routerConfig = z
+  .strictObject({
+    mode: z.enum(['production', 'development']).default('production'),
+    tenant,
+    /** Several are valid at once while one is being rolled over. */
+    sealingKeys: z
+      .array(z.strictObject({ certificate: file, key: file }))
+      .min(1)
+      .max(8),
+    trust: z.strictObject({
+      root: file,
+      /** The issuing CA of this tenant, and of each tenant whose devices carry a guest meter of it. */
+      issuers: z
+        .array(z.strictObject({ tenant, certificate: file }))
+        .min(1)
+        .max(64),
+      revocations: z.array(file).max(64).default([]),
+      /** How often the revocation lists are read again. */
+      reloadSeconds: whole(1, DAY_SECONDS).default(60),
+    }),
+    mdm,
+    later,
+    admission: z
+      .strictObject({
+        /** An outbox holds a few weeks; what is older than this is refused as `too-old`. */
+        ageDaysMax: whole(1, 3_650).default(60),
+        /** How far a device's clock may lead ours. */
+        futureSecondsMax: whole(0, 400 * DAY_SECONDS).default(300),
+      })
+      .prefault({}),
+    clock: clock.default({ kind: 'real' }),
+    limits: z
+      .strictObject({
+        /** From the request to its answer, at most; the front holds the PUBACK a little longer than this. */
+        answerWithinMs: whole(100, 60_000).default(8_000),
+        /** Uplinks in hand at once; beyond it they are shed before any decryption. */
+        heldMax: whole(1, 100_000).default(4_000),
+      })
+      .prefault({}),
+  })
+  .superRefine(
+    between(
+      ['mode', 'clock'],
+      ({ mode, clock }) => mode !== 'production' || clock.kind === 'real',
+      'a router in production runs on the real clock',
+    ),
+  )
+  .superRefine(
+    between(
+      ['mode', 'mdm.url'],
+      ({ mode, mdm }) => mode !== 'production' || mdm.url.startsWith('https:'),
+      'in production readings go to the MDM over HTTPS',
+    ),
+  )
+  .superRefine(
+    between(
+      ['mdm.requestMs', 'limits.answerWithinMs'],
+      ({ mdm, limits }) => mdm.requestMs <= limits.answerWithinMs,
+      'a request to the MDM must end before the device has to be answered',
+    ),
+  );
+
+export type RouterConfig = Frozen<z.output<typeof routerConfig>>;

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import { createDeviceTrust, type DeviceTrust } from '../../pki/trust.ts';
+import type { Log } from '../runtime/log.ts';
+import type { RouterConfig } from './config.ts';
+
+/**
+ * The trust of a router, from its files; revocation lists are read again every `reloadSeconds`.
+ * A new list that is missing or wrong is logged and the one in force stays: trust never widens by accident.
+ * @throws what reading the files and `createDeviceTrust` throw
+ */
+export async function openTrust(
+  config: RouterConfig,
+  log: Log,
+): Promise<{ readonly trust: DeviceTrust; close(): void }> {
+  const { tenant, mode } = config;
+  const { root, issuers, revocations, reloadSeconds } = config.trust;
+  const readLists = () => Promise.all(revocations.map((file) => readFile(file, 'utf8')));
+  let inForce = await readLists();
+  const trust = createDeviceTrust({
+    tenant,
+    root: await readFile(root, 'utf8'),
+    issuers: await Promise.all(
+      issuers.map(async (issuer) => ({
+        tenant: issuer.tenant,
+        certificate: await readFile(issuer.certificate, 'utf8'),
+      })),
+    ),
+    crls: inForce,
+    development: mode === 'development',
+  });
+
+  const reload = async (): Promise<void> => {
+    try {
+      const lists = await readLists();
+      if (lists.every((list, at) => list === inForce[at])) return;
+      trust.replaceCrls(lists);
+      inForce = lists;
+      log.info({ revoked: trust.revocations.size }, 'new revocation lists are in force');
+    } catch (error) {
+      log.error({ err: error }, 'the revocation lists cannot be renewed; the old ones stay in force');
+    }
+  };
+  const timer = setInterval(() => void reload(), reloadSeconds * 1_000).unref();
+  return { trust, close: () => clearInterval(timer) };
+}
