@@ -26,12 +26,20 @@ export interface TenantBus {
    * Ask whoever serves the subject: one member of the tenant's group answers.
    * @throws ERR_BUS_NO_RESPONDERS at once when nobody serves it; ERR_BUS_TIMEOUT at the deadline;
    *   ERR_BUS_OVERLOADED when the bound on requests in flight is reached; ERR_BUS_DISCONNECTED when the
-   *   responder went away before answering; ERR_BUS_HANDLER when its handler failed; ERR_BUS_CLOSED.
+   *   responder went away before answering; ERR_BUS_HANDLER when its handler failed; ERR_BUS_OVERSIZE when the
+   *   body is larger than the bus carries; ERR_BUS_CLOSED.
+   * The body must stay as it is until the answer is there: it may be on its way without having been copied.
    */
   request(request: BusRequest, options: { readonly deadlineMs: number }): Promise<Uint8Array>;
 
-  /** Serve a subject as one of the tenant's group, until `stop`, which lets running requests end first. */
+  /**
+   * Serve a subject as one of the tenant's group, until `stop`, which lets running requests end first.
+   * Resolves when requests can arrive: where the carrier is not up yet, when it is; ERR_BUS_CLOSED when closed before.
+   * A carrier that went away and came back is told again.
+   * @throws ERR_BUS_SERVED when this side serves the subject already
+   */
   serve(subject: BusSubject, handler: BusHandler): Promise<{ stop(): Promise<void> }>;
 
+  /** Take nothing new, let running handlers end and their answers leave; own requests fail with ERR_BUS_CLOSED. */
   close(): Promise<void>;
 }

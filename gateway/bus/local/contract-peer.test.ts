@@ -1,0 +1,4 @@
+import { busContract } from '../contract.ts';
+import { localFixture } from './fixture.ts';
+
+busContract('local, asked by a peer through the hub', () => localFixture('peer'));
