@@ -1,6 +1,9 @@
 import { findRow, type ObisRow, obisKey, obisName } from './obis.ts';
 import { findUnit, NO_UNIT, type UnitRow } from './units.ts';
 
+/** The smallest power of ten of a reading (protocol/payload.ts takes no finer one). */
+const SCALER_MIN = -9;
+
 /** 13 months of peaks are 42 groups, ten power failures 22; a line with more is kept as unknown. */
 export const GROUPS_MAX = 96;
 
@@ -106,6 +109,7 @@ export class LineView {
     }
     const length = at - first - (point < 0 ? 0 : 1);
     if (length === 0 || value > Number.MAX_SAFE_INTEGER) return false;
+    const end = at;
     let unit: UnitRow = NO_UNIT;
     if (at < to) {
       if (bytes[at] !== STAR) return false;
@@ -113,8 +117,10 @@ export class LineView {
       if (found === undefined) return false;
       unit = found;
     }
+    const decimals = point < 0 ? 0 : end - point - 1;
+    if (unit.exponent - decimals < SCALER_MIN) return false;
     this.digits = negative && value !== 0 ? -value : value;
-    this.decimals = point < 0 ? 0 : at - point - 1;
+    this.decimals = decimals;
     this.unit = unit;
     return true;
   }

@@ -1,3 +1,4 @@
+import { EXTREMES_MAX, PEAKS_MAX, REGISTERS_MAX, SERIAL_LENGTH_MAX } from '../../../protocol/limits.ts';
 import {
   type ObisCode,
   type Peak,
@@ -28,7 +29,8 @@ export function telegramSnapshot(telegram: P1Telegram, at: Timestamp): Snapshot 
   const meters: MeterSnapshot[] = [];
   if (telegram.registers.length > 0) meters.push(mainMeter(telegram));
   if (telegram.channels.length > 0)
-    for (const meter of channelMeters(telegram.channels, telegram.meterTime ?? at)) meters.push(meter);
+    for (const candidate of keptChannels(telegram.channels, telegram.meterTime ?? at))
+      meters.push(channelMeter(candidate, telegram));
   return { at, meterTime: telegram.meterTime === null ? null : timestamp(telegram.meterTime), meters };
 }
 
@@ -37,14 +39,23 @@ function mainMeter(telegram: P1Telegram): MeterSnapshot {
   return {
     medium: 'electricity',
     channel: 0,
-    // A meter that does not say its number is known by what it says first.
-    serial: telegram.serial ?? telegram.header,
+    serial: serialOf(telegram),
     ean: telegram.ean,
-    registers: telegram.registers.map(register),
+    registers: telegram.registers.slice(0, REGISTERS_MAX).map(register),
     peaks: peaksOf(telegram),
     instants: instantsOf(telegram.instants),
     flags,
   };
+}
+
+/** A meter that does not say its number is known by what it says first. */
+function serialOf({ serial, header }: P1Telegram): string {
+  return plain(serial ?? header);
+}
+
+/** Printable ASCII of a bounded length: what the payload would refuse is mended here, where it arises. */
+function plain(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, SERIAL_LENGTH_MAX);
 }
 
 function register({ obis, value, scaler, unit }: P1Quantity): Register {
@@ -59,7 +70,7 @@ function timestamp({ epochSeconds, offsetMinutes }: Timestamp): Timestamp {
 function peaksOf(telegram: P1Telegram): Peak[] {
   const peaks: Peak[] = [];
   if (telegram.monthPeak !== null) takePeak(telegram.monthPeak, peaks);
-  for (const peak of telegram.peaks) takePeak(peak, peaks);
+  for (const peak of telegram.peaks.slice(0, PEAKS_MAX - 1)) takePeak(peak, peaks);
   return peaks;
 }
 
@@ -89,7 +100,7 @@ function instantsOf(instants: readonly P1Quantity[]): Instant[] {
     if (unit === 'V' && value === 0 && flows(instants, CURRENT_CODES[VOLTAGE_CODES.indexOf(obis)])) continue;
     kept.push({ obis, value, scaler, unit: unit as Unit });
   }
-  return kept;
+  return kept.slice(0, EXTREMES_MAX);
 }
 
 function flows(instants: readonly P1Quantity[], code: ObisCode | undefined): boolean {
@@ -109,16 +120,15 @@ interface Candidate {
  * two gas meters are two, a replaced one that keeps repeating its last reading is dropped, and a reading that
  * nobody believes the time of (placeholder, wrong year) stays, flagged, only while there is no better one.
  */
-function channelMeters(channels: readonly P1Channel[], reference: Timestamp): MeterSnapshot[] {
+function keptChannels(channels: readonly P1Channel[], reference: Timestamp): Candidate[] {
   const candidates: Candidate[] = [];
   for (const channel of channels) {
     const candidate = candidateOf(channel, reference);
     if (candidate !== null) candidates.push(candidate);
   }
-  const kept: MeterSnapshot[] = [];
-  for (const candidate of candidates)
-    if (!candidates.some((other) => displaces(other, candidate))) kept.push(channelMeter(candidate));
-  return kept.sort((one, other) => one.channel - other.channel);
+  return candidates
+    .filter((candidate) => !candidates.some((other) => displaces(other, candidate)))
+    .sort((one, other) => one.channel.channel - other.channel.channel);
 }
 
 function displaces(other: Candidate, candidate: Candidate): boolean {
@@ -157,11 +167,12 @@ function flagsOf({ time, placeholder }: P1Reading, reference: Timestamp): number
   return ageSeconds > STALE_AFTER_SECONDS ? QUALITY.stale : 0;
 }
 
-function channelMeter({ channel, readings, flags }: Candidate): MeterSnapshot {
+function channelMeter({ channel, readings, flags }: Candidate, telegram: P1Telegram): MeterSnapshot {
   return {
     medium: channel.medium!,
     channel: channel.channel,
-    serial: channel.serial ?? '',
+    // Without a number of its own it is known by where it hangs; such a name is no evidence of a replacement.
+    serial: plain(channel.serial ?? `${serialOf(telegram)}/${channel.channel}`),
     ean: channel.ean,
     registers: readings.map(({ obis, value, scaler, unit, time, placeholder }) => ({
       obis,

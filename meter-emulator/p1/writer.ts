@@ -1,0 +1,108 @@
+import { crc16 } from '../../gateway/edge/p1/crc.ts';
+import type { Timestamp } from '../../protocol/reading.ts';
+
+/** Longer than any telegram that the dialects can print; one buffer serves all of them in turn. */
+const TELEGRAM_BYTES_MAX = 16_384;
+
+const ZERO = 0x30;
+const DOT = 0x2e;
+const SUMMER = 0x53;
+const WINTER = 0x57;
+const SUMMER_OFFSET_MINUTES = 120;
+const SECONDS_PER_DAY = 86_400;
+const HEX_DIGITS = Buffer.from('0123456789ABCDEF', 'latin1');
+/** What a meter prints where it knows no time. */
+const PLACEHOLDER_TIME = '632525252525S';
+
+/** Writes a telegram's bytes without making a string of every value. */
+export class TelegramWriter {
+  private readonly bytes = Buffer.alloc(TELEGRAM_BYTES_MAX);
+  private length = 0;
+
+  begin(header: string): this {
+    this.length = 0;
+    return this.text('/').text(header).text('\r\n\r\n');
+  }
+
+  text(text: string): this {
+    const { bytes } = this;
+    let at = this.length;
+    for (let index = 0; index < text.length; index += 1) bytes[at++] = text.charCodeAt(index);
+    this.length = at;
+    return this;
+  }
+
+  /** The hex of a text's bytes, as P1 prints octet strings. */
+  hex(text: string): this {
+    const { bytes } = this;
+    let at = this.length;
+    for (let index = 0; index < text.length; index += 1) {
+      const code = text.charCodeAt(index);
+      bytes[at++] = HEX_DIGITS[(code >>> 4) & 15]!;
+      bytes[at++] = HEX_DIGITS[code & 15]!;
+    }
+    this.length = at;
+    return this;
+  }
+
+  /**
+   * A number of thousandths, tenths … as `000123.456`. What does not fit rolls over, as a counter with that
+   * many places does.
+   */
+  number(value: number, places: number, decimals = 0): this {
+    const { bytes } = this;
+    let rest = value;
+    const end = this.length + places + (decimals > 0 ? decimals + 1 : 0);
+    for (let at = end - 1; at >= this.length; at -= 1) {
+      if (decimals > 0 && at === end - 1 - decimals) bytes[at] = DOT;
+      else {
+        const next = rest > 0x7fffffff ? Math.floor(rest / 10) : (rest / 10) | 0;
+        bytes[at] = ZERO + (rest - next * 10);
+        rest = next;
+      }
+    }
+    this.length = end;
+    return this;
+  }
+
+  /** `YYMMDDhhmmss` and `S` or `W`. */
+  time(time: Timestamp | null): this {
+    if (time === null) return this.text(PLACEHOLDER_TIME);
+    const local = time.epochSeconds + time.offsetMinutes * 60;
+    const days = Math.floor(local / SECONDS_PER_DAY);
+    const second = local - days * SECONDS_PER_DAY;
+    const [year, month, day] = civil(days);
+    this.number(year % 100, 2)
+      .number(month, 2)
+      .number(day, 2);
+    this.number((second / 3600) | 0, 2)
+      .number(((second % 3600) / 60) | 0, 2)
+      .number(second % 60, 2);
+    this.bytes[this.length] = time.offsetMinutes === SUMMER_OFFSET_MINUTES ? SUMMER : WINTER;
+    this.length += 1;
+    return this;
+  }
+
+  /** Close with `!`, the CRC of all until here, and a line end. The bytes are valid until the next `begin`. */
+  end(): Buffer {
+    this.text('!');
+    const crc = crc16(this.bytes, 0, this.length);
+    for (let shift = 12; shift >= 0; shift -= 4)
+      this.bytes[this.length++] = HEX_DIGITS[(crc >>> shift) & 15]!;
+    return this.text('\r\n').bytes.subarray(0, this.length);
+  }
+}
+
+/** Year, month and day of a number of days since 1970-01-01 (the calendar counted from the first of March). */
+function civil(days: number): [number, number, number] {
+  const shifted = days + 719_468;
+  const era = Math.floor(shifted / 146_097);
+  const dayOfEra = shifted - era * 146_097;
+  const yearOfEra =
+    ((dayOfEra - ((dayOfEra / 1460) | 0) + ((dayOfEra / 36_524) | 0) - ((dayOfEra / 146_096) | 0)) / 365) | 0;
+  const dayOfYear = dayOfEra - (365 * yearOfEra + ((yearOfEra / 4) | 0) - ((yearOfEra / 100) | 0));
+  const shiftedMonth = ((5 * dayOfYear + 2) / 153) | 0;
+  const day = dayOfYear - (((153 * shiftedMonth + 2) / 5) | 0) + 1;
+  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
+  return [yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day];
+}
