@@ -39,7 +39,7 @@ export function pinAuthorities(options: {
   readonly development?: boolean;
 }): Anchors {
   const root = parseCertificate(derOf('CERTIFICATE', options.root));
-  const rootX509 = new X509Certificate(root.der);
+  const rootX509 = openX509(root.der);
   if (
     !equalBytes(root.issuerName, root.subjectName) ||
     !hasProfile(root, PROFILES.root) ||
@@ -67,7 +67,7 @@ function pin(
   rootKey: KeyObject,
 ): Authority {
   const certificate = parseCertificate(derOf('CERTIFICATE', source));
-  const x509 = new X509Certificate(certificate.der);
+  const x509 = openX509(certificate.der);
   if (!equalBytes(certificate.issuerName, root.subjectName) || !signedBy(x509, rootKey))
     throw refusedAuthority(tenant, 'it is not signed by the field root');
   if (!hasProfile(certificate, PROFILES.issuing) || certificate.subjectKeyId === null)
@@ -137,6 +137,17 @@ export function checkValidity(chain: readonly Validity[], atMs: number): void {
 
 const invalidNow = (code: PkiErrorCode, what: string) =>
   pkiError(code, `the certificate, or a CA above it, ${what}`);
+
+/** OpenSSL's reading of a certificate, key included. @throws ERR_TRUST_MALFORMED */
+export function openX509(der: Uint8Array): X509Certificate {
+  try {
+    const x509 = new X509Certificate(der);
+    void x509.publicKey;
+    return x509;
+  } catch (cause) {
+    throw pkiError('ERR_TRUST_MALFORMED', 'no certificate of ours: its key is no point of P-256', { cause });
+  }
+}
 
 /** X509Certificate.verify throws on some damaged keys and signatures; both mean no. */
 function signedBy(x509: X509Certificate, key: KeyObject): boolean {

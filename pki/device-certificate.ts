@@ -1,6 +1,6 @@
-import { hash, type KeyObject, X509Certificate } from 'node:crypto';
+import { hash, type KeyObject } from 'node:crypto';
 import { type DeviceId, isDeviceId, parseDeviceUri, type TenantId } from '../protocol/identity.ts';
-import { type Anchors, type Authority, checkValidity, hasProfile, issuerOf } from './anchors.ts';
+import { type Anchors, type Authority, checkValidity, hasProfile, issuerOf, openX509 } from './anchors.ts';
 import { CERTIFICATE_BYTES_MAX, type Certificate, parseCertificate } from './certificate.ts';
 import { pkiError } from './errors.ts';
 import { LruMap } from './lru.ts';
@@ -65,7 +65,7 @@ export class DeviceVerifier {
 
 function verifyDevice(anchors: Anchors, der: Uint8Array, profile: Profile): VerifiedDevice {
   const certificate = parseCertificate(der);
-  const x509 = readByOpenSsl(der);
+  const x509 = openX509(der);
   const authority = issuerOf(anchors, certificate, x509);
   if (!hasProfile(certificate, profile))
     throw pkiError('ERR_TRUST_PROFILE', `the certificate was not issued under the profile ${profile.name}`);
@@ -77,16 +77,6 @@ function verifyDevice(anchors: Anchors, der: Uint8Array, profile: Profile): Veri
     notAfterMs: certificate.notAfterMs,
     publicKey: x509.publicKey,
   };
-}
-
-function readByOpenSsl(der: Uint8Array): X509Certificate {
-  try {
-    const x509 = new X509Certificate(der);
-    void x509.publicKey;
-    return x509;
-  } catch (cause) {
-    throw pkiError('ERR_TRUST_MALFORMED', 'no certificate of ours: its key is no point of P-256', { cause });
-  }
 }
 
 /**

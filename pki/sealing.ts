@@ -1,6 +1,6 @@
-import { createPublicKey, hash, X509Certificate } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { TenantId } from '../protocol/identity.ts';
-import { checkValidity, hasProfile, issuerOf, pinAuthorities } from './anchors.ts';
+import { checkValidity, hasProfile, issuerOf, openX509, pinAuthorities } from './anchors.ts';
 import { type Certificate, P256_POINT_BYTES, parseCertificate } from './certificate.ts';
 import { pkiError } from './errors.ts';
 import { sealingUri } from './names.ts';
@@ -52,14 +52,12 @@ export function recipientOf(
     });
   const anchors = pinAuthorities({ ...options, issuers: [{ tenant, certificate: issuing }] });
   const certificate = parseCertificate(leaf);
-  const authority = issuerOf(anchors, certificate, new X509Certificate(leaf));
+  const authority = issuerOf(anchors, certificate, openX509(leaf));
   if (!isSealingCertificate(certificate, tenant))
     throw pkiError('ERR_TRUST_PROFILE', 'the certificate is no sealing certificate of this tenant', {
       context: { tenant },
     });
   checkValidity([anchors.root, authority.certificate, certificate], atMs);
-  // Throws where the point is not on the curve.
-  createPublicKey({ key: Buffer.from(certificate.spki), format: 'der', type: 'spki' });
   return {
     kid: sealingKid(certificate.spki),
     publicKey: certificate.spki.slice(certificate.spki.length - P256_POINT_BYTES),
