@@ -33,10 +33,19 @@ export class Counters {
     return this.#counts.get(name) ?? this.#gauges.get(name)?.() ?? 0;
   }
 
+  /** Counts and gauges together. */
   snapshot(): CounterSnapshot {
-    const snapshot: Record<string, number> = Object.fromEntries(this.#counts);
-    for (const [name, read] of this.#gauges) snapshot[name] = read();
-    return snapshot;
+    return { ...this.counts(), ...this.gauges() };
+  }
+
+  /** What only rises: may be added up over the lives of a process that was restarted. */
+  counts(): CounterSnapshot {
+    return Object.fromEntries(this.#counts);
+  }
+
+  /** What holds at this moment only. */
+  gauges(): CounterSnapshot {
+    return Object.fromEntries([...this.#gauges].map(([name, read]) => [name, read()]));
   }
 
   #hasRoom(): boolean {

@@ -1,13 +1,16 @@
 import { isHesError } from '../../protocol/errors.ts';
 import { Counters } from './counters.ts';
 import { createLog, type Log, type LogLevel } from './log.ts';
-import { hasParent, type ReadyDetails, tellParent } from './parent.ts';
+import { countersMessage, hasParent, type ReadyDetails, tellParent } from './parent.ts';
 
 /** How often a parent process hears this one's counters: often enough for a live table. */
 const COUNTERS_EVERY_MS = 500;
 
 /** A clean stop may take this long; then the process ends anyway, since whoever stops it waits. */
 export const STOP_WITHIN_MS = 10_000;
+
+/** A start that is under way when the stop is asked for may still end by itself for this long; then it is abandoned. */
+const START_ABANDON_MS = 1_000;
 
 /** Exit codes, mapped here and nowhere deeper. EX_CONFIG of sysexits.h: starting again will not help. */
 export const EXIT_OK = 0;
@@ -50,11 +53,12 @@ export function runService(
   const counters = new Counters();
   const stopping = new AbortController();
   let exiting = false;
+  let started = false;
 
   const exit = async (code: number): Promise<void> => {
     if (exiting) return;
     exiting = true;
-    await tellParent({ type: 'counters', counters: counters.snapshot() });
+    await tellParent(countersMessage(counters));
     process.exit(code);
   };
 
@@ -76,6 +80,12 @@ export function runService(
       void exit(EXIT_FAILURE);
     }, stopWithinMs).unref();
     stopping.abort();
+    if (started) return;
+    setTimeout(() => {
+      if (started) return;
+      log.info('stopped while it was starting');
+      void exit(EXIT_OK);
+    }, START_ABANDON_MS).unref();
   };
   process.on('SIGTERM', () => requestStop('SIGTERM'));
   process.on('SIGINT', () => {
@@ -86,6 +96,7 @@ export function runService(
 
   const run = async (): Promise<void> => {
     const running = await start({ name, log, counters, signal: stopping.signal });
+    started = true;
     if (!stopping.signal.aborted) {
       await tellParent({ type: 'ready', details: running.details ?? {} });
       log.info(running.details ?? {}, 'ready');
@@ -109,7 +120,7 @@ function sendCounters(counters: Counters): void {
     // A parent that is slow to read must not make this process hoard messages.
     if (underWay) return;
     underWay = true;
-    void tellParent({ type: 'counters', counters: counters.snapshot() }).then(() => {
+    void tellParent(countersMessage(counters)).then(() => {
       underWay = false;
     });
   }, COUNTERS_EVERY_MS).unref();
