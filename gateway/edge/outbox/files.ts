@@ -1,0 +1,144 @@
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { FILES_OPEN_MAX } from './limits.ts';
+
+/**
+ * What the outbox asks of a disk. Files are opened for each use and closed again: 10,000 devices in one process
+ * hold no handle between their days. Only the wait for the disk is asynchronous, since a page-cache write costs
+ * less than handing it to another thread.
+ */
+export interface OutboxFiles {
+  /** The whole file, or undefined where there is none. */
+  read(path: string): Buffer | undefined;
+  readAt(path: string, offset: number, length: number): Buffer;
+  /** Append; survives the process, not the power. */
+  append(path: string, bytes: Uint8Array): void;
+  /** Append; on disk when it resolves. */
+  appendDurably(path: string, bytes: Uint8Array): Promise<void>;
+  appendDurablySync(path: string, bytes: Uint8Array): void;
+  /** Cut to a length, durably. */
+  truncate(path: string, length: number): void;
+  /** Put a whole file in the place of the old one, durably: after a crash either the old or the new is there. */
+  replace(path: string, bytes: Uint8Array): void;
+}
+
+/** Sealed readings concern nobody but the device. */
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+export const nodeFiles: OutboxFiles = {
+  read(path) {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  },
+
+  readAt(path, offset, length) {
+    return withFile(path, 'r', (fd) => {
+      const bytes = Buffer.allocUnsafe(length);
+      let read = 0;
+      while (read < length) {
+        const more = readSync(fd, bytes, read, length - read, offset + read);
+        if (more === 0) throw new Error('the file ends before the reading does');
+        read += more;
+      }
+      return bytes;
+    });
+  },
+
+  append(path, bytes) {
+    withFile(path, 'a', (fd) => writeAll(fd, bytes));
+  },
+
+  async appendDurably(path, bytes) {
+    await takeTurn();
+    try {
+      const fd = openSync(path, 'a', FILE_MODE);
+      try {
+        writeAll(fd, bytes);
+        await new Promise<void>((resolve, reject) => {
+          fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
+        });
+      } finally {
+        closeSync(fd);
+      }
+    } finally {
+      giveTurn();
+    }
+  },
+
+  appendDurablySync(path, bytes) {
+    withFile(path, 'a', (fd) => {
+      writeAll(fd, bytes);
+      fdatasyncSync(fd);
+    });
+  },
+
+  truncate(path, length) {
+    withFile(path, 'r+', (fd) => {
+      ftruncateSync(fd, length);
+      fdatasyncSync(fd);
+    });
+  },
+
+  replace(path, bytes) {
+    const temporary = `${path}.new`;
+    mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+    try {
+      withFile(temporary, 'w', (fd) => {
+        writeAll(fd, bytes);
+        fdatasyncSync(fd);
+      });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    // The rename itself is only on disk once the folder is.
+    withFile(dirname(path), 'r', fsyncSync);
+  },
+};
+
+function withFile<T>(path: string, flags: string, use: (fd: number) => T): T {
+  const fd = openSync(path, flags, FILE_MODE);
+  try {
+    return use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  let written = 0;
+  while (written < bytes.length) written += writeSync(fd, bytes, written);
+}
+
+let turns = FILES_OPEN_MAX;
+const waiting: (() => void)[] = [];
+
+async function takeTurn(): Promise<void> {
+  if (turns > 0) turns--;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+}
+
+function giveTurn(): void {
+  const next = waiting.shift();
+  if (next === undefined) turns++;
+  else next();
+}

@@ -1,0 +1,406 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
+import { seededRandom } from '../../runtime/random.ts';
+import { nodeFiles, type OutboxFiles } from './files.ts';
+import type { OutboxLimits } from './limits.ts';
+import { type NewEntry, Outbox } from './outbox.ts';
+
+const DEVICE = '00112233445566ff' as DeviceId;
+const ORES = 'ores' as TenantId;
+const FARYS = 'farys' as TenantId;
+const DAY = 20_585;
+
+let directory: string;
+let open: Outbox[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hes-outbox-'));
+});
+
+afterEach(() => {
+  for (const outbox of open) outbox.close();
+  open = [];
+  rmSync(directory, { recursive: true });
+});
+
+function openOutbox(extra: { limits?: Partial<OutboxLimits>; files?: OutboxFiles } = {}): Outbox {
+  const outbox = Outbox.open({ directory, device: DEVICE, ...extra });
+  open.push(outbox);
+  return outbox;
+}
+
+function reopen(outbox: Outbox, extra: Parameters<typeof openOutbox>[0] = {}): Outbox {
+  outbox.close();
+  return openOutbox(extra);
+}
+
+function entry(day: number, owner = ORES, size = 600): NewEntry {
+  const random = seededRandom('entry', owner, day);
+  const bytes = (length: number) => Uint8Array.from({ length }, () => Math.floor(random() * 256));
+  return { owner, day, sequence: day, sealed: bytes(size), receiptKey: bytes(32) };
+}
+
+const daysOf = (outbox: Outbox): number[] => outbox.pending().map(({ day }) => day);
+const code = (wanted: string) => expect.objectContaining({ code: wanted });
+const file = (): string => join(directory, 'outbox');
+
+async function fill(outbox: Outbox, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) await outbox.append([entry(DAY + index)]);
+}
+
+describe('an outbox that was cut or damaged', () => {
+  test('keeps every whole write and nothing else, wherever the file was cut', async () => {
+    const outbox = openOutbox();
+    const lengths = [0];
+    for (let index = 0; index < 3; index++) {
+      await outbox.append([entry(DAY + index, ORES, 120), entry(DAY + index, FARYS, 80)]);
+      lengths.push(readFileSync(file()).length);
+    }
+    outbox.close();
+    const whole = readFileSync(file());
+    const head = 20;
+    for (let cut = head; cut <= whole.length; cut++) {
+      writeFileSync(file(), whole.subarray(0, cut));
+      const read = Outbox.open({ directory, device: DEVICE });
+      const kept = lengths.filter((length) => length > 0 && length <= cut).length;
+      expect(daysOf(read)).toEqual([0, 1, 2].slice(0, kept).flatMap((index) => [DAY + index, DAY + index]));
+      expect(readFileSync(file()).length).toBe(Math.max(head, lengths[kept]!));
+      read.close();
+    }
+  });
+
+  test('refuses a file whose head is cut or of another device', async () => {
+    const outbox = openOutbox();
+    await fill(outbox, 1);
+    outbox.close();
+    expect(() => Outbox.open({ directory, device: '0011223344556600' as DeviceId })).toThrow(
+      code('ERR_OUTBOX_FORMAT'),
+    );
+    const whole = readFileSync(file());
+    for (const cut of [0, 5, 19]) {
+      writeFileSync(file(), whole.subarray(0, cut));
+      expect(() => openOutbox()).toThrow(code('ERR_OUTBOX_FORMAT'));
+    }
+  });
+
+  test('reports every flipped bit before its last write, by file and place, and touches nothing', async () => {
+    const outbox = openOutbox();
+    await fill(outbox, 3);
+    const lastWrite = readFileSync(file()).length;
+    await outbox.append([entry(DAY + 3)]);
+    outbox.close();
+    const whole = readFileSync(file());
+    for (let offset = 0; offset < lastWrite; offset += 7) {
+      const damaged = Buffer.from(whole);
+      damaged[offset]! ^= 1 << (offset % 8);
+      writeFileSync(file(), damaged);
+      let thrown: unknown;
+      try {
+        openOutbox();
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toEqual(code(offset < 20 ? 'ERR_OUTBOX_FORMAT' : 'ERR_OUTBOX_DAMAGED'));
+      expect((thrown as Error).message).toContain(file());
+      expect(readFileSync(file()).equals(damaged)).toBe(true);
+    }
+  });
+
+  test('cuts a damaged last write, says so and keeps its bytes aside', async () => {
+    const outbox = openOutbox();
+    await fill(outbox, 2);
+    outbox.close();
+    const damaged = readFileSync(file());
+    damaged[damaged.length - 5]! ^= 1;
+    writeFileSync(file(), damaged);
+    const again = openOutbox();
+    expect(daysOf(again)).toEqual([DAY]);
+    expect(again.tornBytes).toBeGreaterThan(600);
+    expect(readFileSync(`${file()}.torn`).length).toBe(again.tornBytes);
+    // The day is open again: it was never known to be stored.
+    expect(again.isClosed(ORES, DAY + 1)).toBe(false);
+    expect(again.nextSequence(ORES, DAY + 1)).toBe(DAY + 1);
+  });
+
+  test('takes zeros at the end, however many, for a write whose bytes never came', async () => {
+    const outbox = openOutbox();
+    await fill(outbox, 2);
+    outbox.close();
+    const whole = readFileSync(file());
+    writeFileSync(file(), Buffer.concat([whole, Buffer.alloc(300_000)]));
+    expect(daysOf(openOutbox())).toEqual([DAY, DAY + 1]);
+    expect(readFileSync(file()).equals(whole)).toBe(true);
+  });
+
+  test('takes more rubbish than one write could leave for damage', async () => {
+    const outbox = openOutbox();
+    await fill(outbox, 1);
+    outbox.close();
+    writeFileSync(file(), Buffer.concat([readFileSync(file()), Buffer.alloc(300_000, 7)]));
+    expect(() => openOutbox()).toThrow(code('ERR_OUTBOX_DAMAGED'));
+  });
+});
+
+describe('an outbox that is full', () => {
+  test('refuses loudly by count, keeps what it has, and takes the day when there is room', async () => {
+    const outbox = openOutbox({ limits: { entriesMax: 2 } });
+    await fill(outbox, 2);
+    await expect(outbox.append([entry(DAY + 2)])).rejects.toThrow(code('ERR_OUTBOX_FULL'));
+    expect(daysOf(outbox)).toEqual([DAY, DAY + 1]);
+    expect(outbox.isClosed(ORES, DAY + 2)).toBe(false);
+    outbox.settle([{ entry: outbox.pending()[0]!, verdict: 'delivered' }]);
+    await outbox.append([entry(DAY + 2)]);
+    expect(daysOf(outbox)).toEqual([DAY + 1, DAY + 2]);
+  });
+
+  test('never has a file larger than its bound, and makes room from what was delivered', async () => {
+    const bytesMax = 8_192;
+    const outbox = openOutbox({ limits: { bytesMax } });
+    for (let index = 0; index < 200; index++) {
+      await outbox.append([entry(DAY + index, ORES, 1_500)]);
+      expect(readFileSync(file()).length).toBeLessThanOrEqual(bytesMax);
+      if (index % 3 === 2)
+        outbox.settle(outbox.pending().map((done) => ({ entry: done, verdict: 'delivered' })));
+    }
+    expect(daysOf(reopen(outbox))).toEqual([DAY + 198, DAY + 199]);
+  });
+
+  test('stores all readings of a day or none', async () => {
+    const outbox = openOutbox({ limits: { entriesMax: 2 } });
+    await fill(outbox, 1);
+    await expect(outbox.append([entry(DAY + 1), entry(DAY + 1, FARYS)])).rejects.toThrow(
+      code('ERR_OUTBOX_FULL'),
+    );
+    expect(daysOf(reopen(outbox))).toEqual([DAY]);
+  });
+});
+
+describe('a disk that fails', () => {
+  const failure = (reason: string): Error => Object.assign(new Error(reason), { code: reason });
+
+  test('counts nothing as stored when there is no space, not even half, and goes on afterwards', async () => {
+    let full = false;
+    const files: OutboxFiles = {
+      ...nodeFiles,
+      async appendDurably(path, bytes) {
+        if (!full) return nodeFiles.appendDurably(path, bytes);
+        await nodeFiles.appendDurably(path, bytes.subarray(0, bytes.length >> 1));
+        throw failure('ENOSPC');
+      },
+    };
+    const outbox = openOutbox({ files });
+    await fill(outbox, 2);
+    full = true;
+    const refused = await outbox.append([entry(DAY + 2)]).catch((error: unknown) => error);
+    expect(refused).toEqual(code('ERR_OUTBOX_WRITE'));
+    expect((refused as Error).message).toContain('ENOSPC');
+    expect(daysOf(outbox)).toEqual([DAY, DAY + 1]);
+    full = false;
+    await outbox.append([entry(DAY + 2)]);
+    const again = reopen(outbox);
+    expect(again.tornBytes).toBe(0);
+    expect(daysOf(again)).toEqual([DAY, DAY + 1, DAY + 2]);
+  });
+
+  test('does not believe a second flush after one that failed: it writes a new file', async () => {
+    let failing = false;
+    let replaced = 0;
+    const files: OutboxFiles = {
+      ...nodeFiles,
+      async appendDurably(path, bytes) {
+        await nodeFiles.appendDurably(path, bytes);
+        if (failing) throw failure('EIO');
+      },
+      truncate(path, length) {
+        if (failing) throw failure('EIO');
+        nodeFiles.truncate(path, length);
+      },
+      replace(path, bytes) {
+        replaced++;
+        nodeFiles.replace(path, bytes);
+      },
+    };
+    const outbox = openOutbox({ files });
+    await fill(outbox, 1);
+    const before = replaced;
+    failing = true;
+    await expect(outbox.append([entry(DAY + 1)])).rejects.toThrow(code('ERR_OUTBOX_WRITE'));
+    failing = false;
+    await outbox.append([entry(DAY + 1)]);
+    expect(replaced).toBe(before + 1);
+    expect(daysOf(reopen(outbox))).toEqual([DAY, DAY + 1]);
+  });
+
+  test('leaves the old file where a new one cannot be written', async () => {
+    let full = false;
+    const files: OutboxFiles = {
+      ...nodeFiles,
+      replace(path, bytes) {
+        if (full) throw failure('ENOSPC');
+        nodeFiles.replace(path, bytes);
+      },
+      append(path, bytes) {
+        if (full) throw failure('ENOSPC');
+        nodeFiles.append(path, bytes);
+      },
+    };
+    const outbox = openOutbox({ files });
+    await fill(outbox, 2);
+    full = true;
+    outbox.settle([{ entry: outbox.pending()[0]!, verdict: 'delivered' }]);
+    expect(daysOf(outbox)).toEqual([DAY + 1]);
+    // Not noted on disk: sent once more after a restart, and answered with `duplicate`.
+    const again = reopen(outbox);
+    expect(daysOf(again)).toEqual([DAY, DAY + 1]);
+  });
+
+  test('forgets an owner that could not be noted, so that it is noted later', () => {
+    let full = true;
+    const files: OutboxFiles = {
+      ...nodeFiles,
+      replace(path, bytes) {
+        if (full) throw failure('ENOSPC');
+        nodeFiles.replace(path, bytes);
+      },
+    };
+    const outbox = openOutbox({ files });
+    expect(() => outbox.opened(ORES, DAY)).toThrow(code('ERR_OUTBOX_WRITE'));
+    expect(outbox.through().size).toBe(0);
+    full = false;
+    outbox.opened(ORES, DAY);
+    outbox.opened(FARYS, DAY + 1);
+    expect([...reopen(outbox).through()]).toEqual([
+      [ORES, DAY],
+      [FARYS, DAY + 1],
+    ]);
+  });
+});
+
+describe('an outbox', () => {
+  test('gives back what was put in, oldest first, after any number of restarts', async () => {
+    let outbox = openOutbox();
+    for (let index = 0; index < 5; index++) {
+      await outbox.append([entry(DAY + index), entry(DAY + index, FARYS)]);
+      outbox = reopen(outbox);
+    }
+    expect(outbox.pending().map(({ owner, day }) => [owner, day])).toEqual(
+      [0, 1, 2, 3, 4].flatMap((index) => [
+        [ORES, DAY + index],
+        [FARYS, DAY + index],
+      ]),
+    );
+    for (const stored of outbox.pending()) {
+      const { sealed, receiptKey } = entry(stored.day, stored.owner);
+      const read = outbox.read(stored);
+      expect(Buffer.from(read.sealed).equals(sealed)).toBe(true);
+      expect(Buffer.from(read.receiptKey).equals(receiptKey)).toBe(true);
+    }
+  });
+
+  test('closes a day once, although it is asked twice, with a restart in between', async () => {
+    const outbox = openOutbox();
+    expect(await outbox.append([entry(DAY)])).toBe(1);
+    expect(await outbox.append([entry(DAY)])).toBe(0);
+    outbox.settle([{ entry: outbox.pending()[0]!, verdict: 'delivered' }]);
+    const again = reopen(outbox);
+    expect(await again.append([entry(DAY)])).toBe(0);
+    expect(again.pendingCount).toBe(0);
+  });
+
+  test('gives out rising numbers per owner, from the day, also after all was delivered and the file made new', async () => {
+    let outbox = openOutbox({ limits: { bytesMax: 4_096 } });
+    expect(outbox.nextSequence(ORES, DAY)).toBe(DAY);
+    await outbox.append([{ ...entry(DAY), sequence: DAY + 500 }]);
+    expect(outbox.nextSequence(ORES, DAY + 1)).toBe(DAY + 501);
+    expect(outbox.nextSequence(FARYS, DAY + 1)).toBe(DAY + 1);
+    let last = DAY + 500;
+    for (let index = 1; index < 30; index++) {
+      outbox.settle(outbox.pending().map((done) => ({ entry: done, verdict: 'duplicate' })));
+      outbox = reopen(outbox, { limits: { bytesMax: 4_096 } });
+      const sequence = outbox.nextSequence(ORES, DAY + index);
+      expect(sequence).toBe(last + 1);
+      await outbox.append([{ ...entry(DAY + index), sequence }]);
+      last = sequence;
+    }
+  });
+
+  test('parks what was refused: kept over restarts and new files, not pending, the oldest given up beyond the bound', async () => {
+    const limits = { parkedMax: 2, bytesMax: 8_192 };
+    let outbox = openOutbox({ limits });
+    for (let index = 0; index < 4; index++) {
+      await outbox.append([entry(DAY + index)]);
+      outbox.settle([{ entry: outbox.pending()[0]!, verdict: 'refused', code: 'schema' }]);
+      outbox = reopen(outbox, { limits });
+    }
+    expect(outbox.pendingCount).toBe(0);
+    expect(outbox.parked().map(({ day, refused }) => [day, refused])).toEqual([
+      [DAY + 2, 'schema'],
+      [DAY + 3, 'schema'],
+    ]);
+    for (let index = 4; index < 40; index++) {
+      await outbox.append([entry(DAY + index)]);
+      outbox.settle([{ entry: outbox.pending()[0]!, verdict: 'delivered' }]);
+    }
+    const again = reopen(outbox, { limits });
+    expect(again.parked().map(({ day }) => day)).toEqual([DAY + 2, DAY + 3]);
+    expect(Buffer.from(again.read(again.parked()[1]!).sealed).equals(entry(DAY + 3).sealed)).toBe(true);
+  });
+
+  test('keeps a delivery and a new owner that arrive while a write waits for the disk', async () => {
+    const outbox = openOutbox();
+    await fill(outbox, 2);
+    const appending = outbox.append([entry(DAY + 2)]);
+    outbox.settle([{ entry: outbox.pending()[0]!, verdict: 'delivered' }]);
+    outbox.opened(FARYS, DAY);
+    await appending;
+    expect(daysOf(outbox)).toEqual([DAY + 1, DAY + 2]);
+    const again = reopen(outbox);
+    expect(daysOf(again)).toEqual([DAY + 1, DAY + 2]);
+    expect(again.through().get(FARYS)).toBe(DAY);
+    expect(Buffer.from(again.read(again.pending()[1]!).sealed).equals(entry(DAY + 2).sealed)).toBe(true);
+  });
+
+  test('does the same as a model of it through hundreds of random steps and restarts', async () => {
+    const random = seededRandom(11, 'outbox model');
+    const limits = { bytesMax: 16_384, entriesMax: 12, parkedMax: 3 };
+    let outbox = openOutbox({ limits });
+    const model = new Map<number, 'pending' | 'parked'>();
+    let day = DAY;
+    for (let step = 0; step < 600; step++) {
+      const dice = random();
+      if (dice < 0.45) {
+        const size = 100 + Math.floor(random() * 900);
+        const stored = await outbox.append([entry(day, ORES, size)]).catch(() => 0);
+        if (stored === 1) model.set(day, 'pending');
+        day++;
+      } else if (dice < 0.85) {
+        const [oldest] = outbox.pending();
+        if (oldest === undefined) continue;
+        const refused = random() < 0.2;
+        outbox.settle([
+          refused
+            ? { entry: oldest, verdict: 'refused', code: 'mdm' }
+            : { entry: oldest, verdict: 'delivered' },
+        ]);
+        if (refused) model.set(oldest.day, 'parked');
+        else model.delete(oldest.day);
+        const parked = [...model].filter(([, state]) => state === 'parked');
+        if (parked.length > 3) model.delete(parked[0]![0]);
+      } else outbox = reopen(outbox, { limits });
+      const states = (wanted: string) => [...model].flatMap(([of, state]) => (state === wanted ? [of] : []));
+      expect(daysOf(outbox)).toEqual(states('pending'));
+      expect(outbox.parked().map((entry) => entry.day)).toEqual(states('parked'));
+    }
+  });
+
+  test('leaves only its file and its lock, and only for its owner to read', async () => {
+    const outbox = openOutbox();
+    await fill(outbox, 3);
+    expect(readdirSync(directory).toSorted()).toEqual(['outbox', 'outbox.lock']);
+    outbox.close();
+    expect(readdirSync(directory)).toEqual(['outbox']);
+  });
+});

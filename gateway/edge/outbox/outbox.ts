@@ -1,0 +1,422 @@
+import { HesError } from '../../../protocol/errors.ts';
+import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
+import { RECEIPT_KEY_BYTES } from '../../../protocol/keys.ts';
+import type { RefusalCode } from '../../../protocol/receipt.ts';
+import { type Log, silentLog } from '../../runtime/log.ts';
+import { nodeFiles, type OutboxFiles } from './files.ts';
+import { encodeFrame, encodeHead, FRAME_HEAD_BYTES, HEAD_BYTES, type OutboxRecord } from './frames.ts';
+import { COMPACT_BYTES_MIN, FRAME_BYTES_MAX, OUTBOX_LIMITS, type OutboxLimits } from './limits.ts';
+import { type Lock, takeLock } from './lock.ts';
+import { recover } from './recover.ts';
+
+/** A sealed reading on disk: what is known of it without reading it. */
+export interface OutboxEntry {
+  readonly owner: TenantId;
+  /** Ordinal of the day that it closes. */
+  readonly day: number;
+  readonly sequence: number;
+  /** Bytes of the sealed reading. */
+  readonly length: number;
+}
+
+export interface NewEntry {
+  readonly owner: TenantId;
+  readonly day: number;
+  readonly sequence: number;
+  readonly sealed: Uint8Array;
+  readonly receiptKey: Uint8Array;
+}
+
+export type Settlement = { readonly entry: OutboxEntry } & (
+  | { readonly verdict: 'delivered' | 'duplicate' }
+  | { readonly verdict: 'refused'; readonly code: RefusalCode }
+);
+
+export interface OutboxOptions {
+  readonly directory: string;
+  readonly device: DeviceId;
+  readonly limits?: Partial<OutboxLimits>;
+  readonly log?: Log;
+  readonly files?: OutboxFiles;
+}
+
+interface Stored extends OutboxEntry {
+  /** Where the sealed bytes are in the file; the receipt key stands 4 bytes of length before them. */
+  sealedAt: number;
+  refused: RefusalCode | null;
+}
+
+interface OwnerState {
+  through: number;
+  lastSequence: number;
+}
+
+const LENGTH_BYTES = 4;
+/** More than what stands around the sealed bytes (90 bytes at most), and the frame that parks them (51). */
+const ENTRY_HEAD_BYTES = 160;
+
+/**
+ * Sealed readings that wait for their receipt, in one append-only file per device. An entry counts once it is on
+ * the disk; it leaves when a valid receipt came, or is parked when its owner refused it. What the file holds
+ * readable are owners, days and numbers, never a reading.
+ *
+ * It also remembers up to which day each owner's days are closed and the last number given out: so a day is not
+ * closed twice and a number not used twice, whenever the process was killed.
+ */
+export class Outbox {
+  readonly path: string;
+  /** Bytes of an unfinished write that were cut when it was opened. */
+  readonly tornBytes: number;
+  readonly #device: DeviceId;
+  readonly #limits: OutboxLimits;
+  readonly #log: Log;
+  readonly #files: OutboxFiles;
+  readonly #lock: Lock;
+  readonly #owners = new Map<TenantId, OwnerState>();
+  #entries: Stored[] = [];
+  #fileBytes = 0;
+  /** A write failed: what the file holds behind `#fileBytes` is not known, so the next write makes a new one. */
+  #suspect = false;
+  #appending = false;
+  #parkedDropped = 0;
+
+  private constructor(options: OutboxOptions, path: string, lock: Lock) {
+    this.path = path;
+    this.#device = options.device;
+    this.#limits = { ...OUTBOX_LIMITS, ...options.limits };
+    this.#log = options.log ?? silentLog;
+    this.#files = options.files ?? nodeFiles;
+    this.#lock = lock;
+    this.tornBytes = this.#load();
+  }
+
+  /** @throws ERR_OUTBOX_LOCKED, ERR_OUTBOX_DAMAGED, ERR_OUTBOX_FORMAT, ERR_OUTBOX_WRITE, ERR_OUTBOX_READ */
+  static open(options: OutboxOptions): Outbox {
+    const path = `${options.directory}/outbox`;
+    const lock = takeLock(`${path}.lock`);
+    try {
+      return new Outbox(options, path, lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** Waiting for their receipt, oldest first. */
+  pending(): readonly OutboxEntry[] {
+    return this.#entries.filter(({ refused }) => refused === null);
+  }
+
+  /** Refused by their owner: kept and not sent again. */
+  parked(): readonly (OutboxEntry & { readonly refused: RefusalCode | null })[] {
+    return this.#entries.filter(({ refused }) => refused !== null);
+  }
+
+  get pendingCount(): number {
+    let count = 0;
+    for (const { refused } of this.#entries) if (refused === null) count++;
+    return count;
+  }
+
+  get parkedDropped(): number {
+    return this.#parkedDropped;
+  }
+
+  /** The last closed day (ordinal) of every owner that was ever seen. */
+  through(): ReadonlyMap<TenantId, number> {
+    return new Map([...this.#owners].map(([owner, { through }]) => [owner, through]));
+  }
+
+  /**
+   * The number for the index of a day: the day's own ordinal, or the next free one. Taken from the day, it rises
+   * even on a device whose outbox was lost, and an index that is made again has the same number as before.
+   */
+  nextSequence(owner: TenantId, day: number): number {
+    return Math.max((this.#owners.get(owner)?.lastSequence ?? 0) + 1, day);
+  }
+
+  isClosed(owner: TenantId, day: number): boolean {
+    return day <= (this.#owners.get(owner)?.through ?? -1);
+  }
+
+  /**
+   * Remember, durably, that nothing is owed to an owner up to a day: when it is first seen, or when a wrong clock
+   * had closed days that have not been yet.
+   * @throws ERR_OUTBOX_WRITE
+   */
+  opened(owner: TenantId, through: number): void {
+    const before = this.#owners.get(owner);
+    const state = { through, lastSequence: before?.lastSequence ?? 0 };
+    this.#checkLock();
+    this.#owners.set(owner, state);
+    try {
+      if (this.#suspect && !this.#appending) {
+        this.#rewrite();
+        return;
+      }
+      const frame = encodeFrame([{ kind: 'owner', owner, ...state }]);
+      this.#write(() => this.#files.appendDurablySync(this.path, frame));
+      this.#fileBytes += frame.length;
+    } catch (error) {
+      this.#suspect = true;
+      if (before === undefined) this.#owners.delete(owner);
+      else this.#owners.set(owner, before);
+      throw error;
+    }
+  }
+
+  /**
+   * Store sealed readings; they are on the disk when this resolves. Entries of days that are closed already are
+   * left out, so that a close may be asked for twice. Nothing is stored when it throws.
+   * @throws ERR_OUTBOX_FULL, ERR_OUTBOX_WRITE, ERR_OUTBOX_LOCKED
+   */
+  async append(entries: readonly NewEntry[]): Promise<number> {
+    const fresh = entries.filter(({ owner, day }) => !this.isClosed(owner, day));
+    if (fresh.length === 0) return 0;
+    if (this.#appending) throw new HesError('ERR_OUTBOX_WRITE', 'an append of this outbox is still running');
+    this.#checkLock();
+    this.#makeRoom(fresh);
+    const frame = encodeFrame(fresh.map((entry) => ({ kind: 'entry', ...entry })));
+    this.#appending = true;
+    try {
+      if (this.#suspect) this.#rewrite();
+      const start = this.#fileBytes;
+      this.#fileBytes += frame.length;
+      await this.#attempt(start, () => this.#files.appendDurably(this.path, frame));
+      this.#keep(fresh, start);
+    } finally {
+      this.#appending = false;
+    }
+    return fresh.length;
+  }
+
+  /** @throws ERR_OUTBOX_READ */
+  read(entry: OutboxEntry): { readonly sealed: Uint8Array; readonly receiptKey: Uint8Array } {
+    const { sealedAt, length } = this.#find(entry)!;
+    const keyAt = sealedAt - LENGTH_BYTES - RECEIPT_KEY_BYTES;
+    try {
+      const bytes = this.#files.readAt(this.path, keyAt, sealedAt + length - keyAt);
+      const sealed = bytes.subarray(sealedAt - keyAt);
+      return { sealed, receiptKey: bytes.subarray(0, RECEIPT_KEY_BYTES) };
+    } catch (cause) {
+      throw new HesError('ERR_OUTBOX_READ', `${this.path} cannot be read`, { cause });
+    }
+  }
+
+  /**
+   * Take out what is at its owner, and park what was refused. This is not flushed: if a power cut undoes it, the
+   * reading is sent once more and answered with `duplicate`. A disk that is full does not stop it either.
+   */
+  settle(settlements: readonly Settlement[]): void {
+    const records: OutboxRecord[] = [];
+    for (const settlement of settlements) {
+      const stored = this.#find(settlement.entry);
+      if (stored === undefined) continue;
+      const { owner, sequence } = stored;
+      if (settlement.verdict === 'refused') {
+        stored.refused = settlement.code;
+        records.push({ kind: 'parked', owner, sequence, code: settlement.code });
+      } else {
+        this.#remove(stored);
+        records.push({ kind: 'delivered', owner, sequence });
+      }
+    }
+    records.push(...this.#dropParked());
+    if (records.length === 0) return;
+    // Behind a failed write nothing may be appended: the next new file will hold what counts.
+    if (!this.#suspect) this.#note(encodeFrame(records));
+    const wasteful = this.#fileBytes > COMPACT_BYTES_MIN && this.#fileBytes > 2 * this.#liveBytes();
+    if (!this.#appending && (this.#suspect || wasteful)) this.#tryCompact();
+  }
+
+  close(): void {
+    this.#lock.release();
+  }
+
+  #load(): number {
+    const bytes = this.#attemptRead();
+    if (bytes === undefined) {
+      // Made with the first thing that it has to hold, so that a device without readings writes nothing.
+      this.#suspect = true;
+      return 0;
+    }
+    const { records, length, tornBytes } = recover(this.path, bytes, this.#device);
+    for (const { record, sealedAt } of records) this.#replay(record, sealedAt);
+    this.#fileBytes = length;
+    if (tornBytes > 0) {
+      this.#log.warn({ path: this.path, tornBytes }, 'cut an unfinished write from the end of the outbox');
+      this.#write(() => {
+        // It was never counted as stored. It is kept all the same: on a failing disk it may have been.
+        this.#files.replace(`${this.path}.torn`, bytes.subarray(length));
+        this.#files.truncate(this.path, length);
+      });
+    }
+    return tornBytes;
+  }
+
+  #replay(record: OutboxRecord, sealedAt: number): void {
+    const { owner } = record;
+    if (record.kind === 'owner') {
+      this.#owners.set(owner, { through: record.through, lastSequence: record.lastSequence });
+    } else if (record.kind === 'entry') {
+      const { day, sequence, sealed } = record;
+      this.#entries.push({ owner, day, sequence, length: sealed.length, sealedAt, refused: null });
+      this.#advance(owner, day, sequence);
+    } else {
+      const stored = this.#entries.find(
+        (entry) => entry.owner === owner && entry.sequence === record.sequence,
+      );
+      if (stored === undefined) return;
+      if (record.kind === 'parked') stored.refused = record.code;
+      else this.#remove(stored);
+    }
+  }
+
+  #keep(entries: readonly NewEntry[], frameStart: number): void {
+    let offset = frameStart + FRAME_HEAD_BYTES;
+    for (const { owner, day, sequence, sealed } of entries) {
+      // Kind, owner, day, sequence, receipt key and length stand before the sealed bytes (frames.ts).
+      const sealedAt = offset + 2 + owner.length + 4 + 8 + RECEIPT_KEY_BYTES + LENGTH_BYTES;
+      this.#entries.push({ owner, day, sequence, length: sealed.length, sealedAt, refused: null });
+      this.#advance(owner, day, sequence);
+      offset = sealedAt + sealed.length;
+    }
+  }
+
+  #advance(owner: TenantId, day: number, sequence: number): void {
+    const state = this.#owners.get(owner);
+    this.#owners.set(owner, {
+      through: Math.max(state?.through ?? 0, day),
+      lastSequence: Math.max(state?.lastSequence ?? 0, sequence),
+    });
+  }
+
+  /** Beyond the bound the oldest refused reading goes: a fault that lasts must not push out good readings. */
+  #dropParked(): OutboxRecord[] {
+    const parked = this.#entries.filter(({ refused }) => refused !== null);
+    const excess = parked.slice(0, Math.max(0, parked.length - this.#limits.parkedMax));
+    for (const stored of excess) {
+      this.#remove(stored);
+      this.#parkedDropped++;
+      this.#log.error({ owner: stored.owner, code: stored.refused }, 'gave up the oldest refused reading');
+    }
+    return excess.map(({ owner, sequence }) => ({ kind: 'dropped', owner, sequence }));
+  }
+
+  #makeRoom(fresh: readonly NewEntry[]): void {
+    const { entriesMax, bytesMax } = this.#limits;
+    const bytes = fresh.reduce((sum, { sealed }) => sum + sealed.length + ENTRY_HEAD_BYTES, 0);
+    const count = this.pendingCount + fresh.length;
+    const live = this.#liveBytes();
+    if (count > entriesMax || live + bytes > bytesMax || bytes > FRAME_BYTES_MAX)
+      throw new HesError(
+        'ERR_OUTBOX_FULL',
+        'the outbox has no room: the day stays open until readings are delivered',
+        {
+          context: { pending: this.pendingCount, entriesMax, liveBytes: live, bytesMax },
+        },
+      );
+    if (this.#fileBytes + bytes > bytesMax) this.#rewrite();
+  }
+
+  #liveBytes(): number {
+    return this.#entries.reduce(
+      (sum, { length }) => sum + length + ENTRY_HEAD_BYTES,
+      HEAD_BYTES + 64 * this.#owners.size,
+    );
+  }
+
+  #note(frame: Buffer): void {
+    try {
+      this.#files.append(this.path, frame);
+      this.#fileBytes += frame.length;
+    } catch (error) {
+      this.#suspect = true;
+      this.#log.warn({ err: error }, 'the outbox could not note what was delivered: it may be sent again');
+    }
+  }
+
+  #tryCompact(): void {
+    try {
+      this.#rewrite();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the outbox could not be made smaller: tried again later');
+    }
+  }
+
+  /** Write what counts into a new file and put it in the place of the old one. @throws ERR_OUTBOX_WRITE */
+  #rewrite(): void {
+    const parts: Buffer[] = [encodeHead(this.#device)];
+    const moved: [Stored, number][] = [];
+    let offset = HEAD_BYTES;
+    const add = (...records: OutboxRecord[]): Buffer => {
+      const frame = encodeFrame(records);
+      parts.push(frame);
+      offset += frame.length;
+      return frame;
+    };
+    for (const [owner, state] of this.#owners) add({ kind: 'owner', owner, ...state });
+    for (const stored of this.#entries) {
+      const { owner, day, sequence, refused } = stored;
+      add({ kind: 'entry', owner, day, sequence, ...this.read(stored) });
+      moved.push([stored, offset - stored.length]);
+      if (refused !== null) add({ kind: 'parked', owner, sequence, code: refused });
+    }
+    this.#write(() => this.#files.replace(this.path, Buffer.concat(parts)));
+    for (const [stored, sealedAt] of moved) stored.sealedAt = sealedAt;
+    this.#fileBytes = offset;
+    this.#suspect = false;
+  }
+
+  #find(entry: OutboxEntry): Stored | undefined {
+    return this.#entries.find(({ owner, sequence }) => owner === entry.owner && sequence === entry.sequence);
+  }
+
+  #remove(stored: Stored): void {
+    this.#entries.splice(this.#entries.indexOf(stored), 1);
+  }
+
+  #checkLock(): void {
+    if (!this.#lock.held())
+      throw new HesError('ERR_OUTBOX_LOCKED', `the lock of ${this.path} is no longer this process's`);
+  }
+
+  #attemptRead(): Buffer | undefined {
+    try {
+      return this.#files.read(this.path);
+    } catch (cause) {
+      throw new HesError('ERR_OUTBOX_READ', `${this.path} cannot be read`, { cause });
+    }
+  }
+
+  /** After a failed write or flush the tail is unknown (a second flush may lie): cut it, and start a new file next time. */
+  async #attempt(lengthBefore: number, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (cause) {
+      this.#suspect = true;
+      try {
+        this.#files.truncate(this.path, lengthBefore);
+      } catch (error) {
+        this.#log.error({ err: error }, 'an unfinished write stays at the end of the outbox');
+      }
+      throw writeError(this.path, cause);
+    }
+  }
+
+  #write(write: () => void): void {
+    try {
+      write();
+    } catch (cause) {
+      throw writeError(this.path, cause);
+    }
+  }
+}
+
+function writeError(path: string, cause: unknown): HesError {
+  const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  return new HesError('ERR_OUTBOX_WRITE', `the disk refused a write of ${path} (${reason})`, {
+    cause,
+    context: { reason },
+  });
+}
