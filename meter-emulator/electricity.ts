@@ -1,4 +1,5 @@
-import { type Part, registersOfDay, type Stream, type Surroundings } from './flow.ts';
+import { QUARTER_SECONDS } from '../gateway/edge/calendar.ts';
+import { newRegister, type Part, registersOfDay, type Stream, type Surroundings } from './flow.ts';
 import { drawAt, drawBetween, mix } from './hash.ts';
 import { HOUSEHOLD, QUARTERS_PER_DAY, SHAPES } from './shapes.ts';
 
@@ -84,10 +85,11 @@ export class ElectricityCurve {
       number,
       this.#since,
     );
+    const nothing = new Float64Array(importDayWh!.length);
     const [exportDayWh, exportNightWh] =
-      this.#export.length > 0
-        ? registersOfDay(this.#surroundings, this.#export, number, this.#since)
-        : [importDayWh!.map(() => 0), importDayWh!.map(() => 0)];
+      this.#export.length === 0
+        ? [nothing, nothing]
+        : registersOfDay(this.#surroundings, this.#export, number, this.#since);
     return {
       importDayWh: importDayWh!,
       importNightWh: importNightWh!,
@@ -95,6 +97,49 @@ export class ElectricityCurve {
       exportNightWh: exportNightWh!,
     };
   }
+
+  /** The highest quarter-hour of import of a day. */
+  peakOf(number: number): QuarterPeak {
+    registersOfDay(this.#surroundings, this.#import, number, this.#since, scratch);
+    const { frame } = this.#surroundings.day(number);
+    return highestQuarter(scratch[0], scratch[1], frame.startSeconds, frame.quarterCount);
+  }
+
+  /** The month (`YYYY-MM`) that a day belongs to, and when the day begins. */
+  monthOf(number: number): { readonly month: string; readonly startSeconds: number } {
+    const { date, startSeconds } = this.#surroundings.day(number).frame;
+    return { month: date.slice(0, 7), startSeconds };
+  }
+}
+
+const scratch = [newRegister(), newRegister()] as const;
+
+export interface QuarterPeak {
+  /** Epoch seconds at which the quarter-hour ended. */
+  readonly endSeconds: number;
+  /** Average power: 4 × its Wh. */
+  readonly watts: number;
+}
+
+/** The highest of the first `quarters` of a day; at equal height the earliest. */
+export function highestQuarter(
+  importDayWh: Float64Array,
+  importNightWh: Float64Array,
+  startSeconds: number,
+  quarters: number,
+): QuarterPeak {
+  let highestWh = 0;
+  let highestAt = 0;
+  let before = importDayWh[0]! + importNightWh[0]!;
+  for (let quarter = 0; quarter < quarters; quarter++) {
+    const after = importDayWh[quarter + 1]! + importNightWh[quarter + 1]!;
+    if (after - before > highestWh) {
+      highestWh = after - before;
+      highestAt = quarter;
+    }
+    before = after;
+  }
+  return { endSeconds: startSeconds + (highestAt + 1) * QUARTER_SECONDS, watts: highestWh * 4 };
 }
 
 function importParts(traits: ElectricityTraits, state: number): Part[] {

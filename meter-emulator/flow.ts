@@ -42,75 +42,98 @@ export interface Part {
   readonly weigh: Weigh;
 }
 
-/** The quarter-hours of the longest day. */
-const QUARTERS_MAX = 100;
-const weights = new Float64Array(QUARTERS_MAX);
-const WHOLE_DAY = new Uint8Array(QUARTERS_MAX).fill(1);
+/** The quarter-hours of the longest day, and the midnight that ends it. */
+const BOUNDARIES_MAX = 101;
+const weights = new Float64Array(BOUNDARIES_MAX);
+const amounts = [new Float64Array(BOUNDARIES_MAX), new Float64Array(BOUNDARIES_MAX)] as const;
+const begins = new Float64Array(2);
+const ends = new Float64Array(2);
+const WHOLE_DAY = new Uint8Array(BOUNDARIES_MAX).fill(1);
+
+/** Room for a day's registers, for whoever goes through many days and keeps none. */
+export const newRegister = (): Float64Array => new Float64Array(BOUNDARIES_MAX);
 
 /**
  * A register at each quarter-hour boundary of a day (`quarterCount` + 1 values), one array per rate: whole units that
- * never fall, begin where the day before ended and end where the next one begins.
+ * never fall, begin where the day before ended and end where the next one begins. Written into `room` where it is
+ * given; a meter's day is computed for thirteen months to find its peaks, and must then allocate nothing.
  */
 export function registersOfDay(
   { drivers, day: dayOf }: Surroundings,
   parts: readonly Part[],
   number: number,
   since: number,
-): Float64Array[] {
+  room?: readonly Float64Array[],
+): readonly Float64Array[] {
   const day = dayOf(number);
-  const rateCount = parts[0]?.streams.length ?? 0;
-  const sums = Array.from({ length: rateCount }, () => ({
-    begin: 0,
-    end: 0,
-    amounts: new Float64Array(day.frame.quarterCount),
-  }));
-  for (const { streams, weigh } of parts) {
+  const count = day.frame.quarterCount;
+  const rateCount = parts[0]!.streams.length;
+  for (let rate = 0; rate < rateCount; rate++) {
+    amounts[rate]!.fill(0, 0, count);
+    begins[rate] = 0;
+    ends[rate] = 0;
+  }
+  for (let index = 0; index < parts.length; index++) {
+    const { streams, weigh } = parts[index]!;
     weigh(day, weights);
-    streams.forEach((stream, rate) => {
-      if (stream === null) return;
-      const sum = sums[rate]!;
+    for (let rate = 0; rate < rateCount; rate++) {
+      const stream = streams[rate];
+      if (stream === null || stream === undefined) continue;
       const base = flowBefore(drivers, stream, since);
       const before = flowBefore(drivers, stream, number);
       const after = flowBefore(drivers, stream, number + 1);
-      sum.begin += before - base;
-      sum.end += after - base;
+      begins[rate]! += before - base;
+      ends[rate]! += after - base;
       // Rate 1, the first, runs where the mask is 1.
-      spread(after - before, sum.amounts, rateCount === 1 ? WHOLE_DAY : day.dayRate, rate === 0 ? 1 : 0);
-    });
+      spread(
+        after - before,
+        amounts[rate]!,
+        count,
+        rateCount === 1 ? WHOLE_DAY : day.dayRate,
+        rate === 0 ? 1 : 0,
+      );
+    }
   }
-  return sums.map(({ begin, end, amounts }) => accumulate(begin, end, amounts));
+  const registers = room ?? Array.from({ length: rateCount }, () => new Float64Array(count + 1));
+  for (let rate = 0; rate < rateCount; rate++)
+    accumulate(begins[rate]!, ends[rate]!, amounts[rate]!, count, registers[rate]!);
+  return registers;
 }
 
-/** Spread an amount by the weights over the quarter-hours whose mask is as wanted, adding to `amounts`. */
-function spread(total: number, amounts: Float64Array, mask: Uint8Array, wanted: number): void {
+/** Spread an amount by the weights over the quarter-hours whose mask is as wanted, adding to what is there. */
+function spread(total: number, into: Float64Array, count: number, mask: Uint8Array, wanted: number): void {
   let sum = 0;
   let admitted = 0;
-  for (let quarter = 0; quarter < amounts.length; quarter++)
+  for (let quarter = 0; quarter < count; quarter++)
     if (mask[quarter] === wanted) {
       sum += weights[quarter]!;
       admitted++;
     }
-  for (let quarter = 0; quarter < amounts.length; quarter++)
-    if (mask[quarter] === wanted)
-      amounts[quarter]! += sum > 0 ? (total * weights[quarter]!) / sum : total / admitted;
+  if (admitted === 0) return;
+  const share = sum > 0 ? total / sum : total / admitted;
+  for (let quarter = 0; quarter < count; quarter++)
+    if (mask[quarter] === wanted) into[quarter]! += sum > 0 ? share * weights[quarter]! : share;
 }
 
 /** Round a running sum down to whole units, in such a way that both ends are those of the neighbouring days. */
-function accumulate(begin: number, end: number, amounts: Float64Array): Float64Array {
-  const count = amounts.length;
-  const register = new Float64Array(count + 1);
+function accumulate(
+  begin: number,
+  end: number,
+  moved: Float64Array,
+  count: number,
+  register: Float64Array,
+): void {
   const first = Math.max(0, Math.floor(begin));
   const last = Math.max(first, Math.floor(end));
   let running = begin;
   let lastMoving = 0;
   register[0] = first;
   for (let quarter = 0; quarter < count; quarter++) {
-    const amount = amounts[quarter]!;
+    const amount = moved[quarter]!;
     running += amount;
     if (amount > 0) lastMoving = quarter;
     register[quarter + 1] = Math.min(last, Math.max(first, Math.floor(running)));
   }
   // What rounding held back belongs to the last quarter-hour in which anything flowed, not to midnight.
   for (let quarter = lastMoving; quarter < count; quarter++) register[quarter + 1] = last;
-  return register;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { dayNumber } from './days.ts';
 import { ElectricityCurve } from './electricity.ts';
 import { stateOf } from './hash.ts';
-import { MonthPeaks, peakOfDay } from './peaks.ts';
+import { MonthPeaks } from './peaks.ts';
 import { createWorld } from './world.ts';
 
 const world = createWorld(7);
@@ -21,7 +21,7 @@ describe('month peaks', () => {
     ]);
     let highest = 0;
     for (let day = dayNumber('2026-02-01'); day < dayNumber('2026-03-01'); day++)
-      highest = Math.max(highest, peakOfDay(curve.day(day), 0).watts);
+      highest = Math.max(highest, curve.peakOf(day).watts);
     expect(history.at(-1)!.watts).toBe(highest);
     expect(current.month).toBe('2026-03');
     expect(current.watts).toBeGreaterThan(0);

@@ -1,5 +1,4 @@
-import { dayOfOrdinal, QUARTER_SECONDS } from '../gateway/edge/calendar.ts';
-import type { ElectricityCurve, ElectricityDay } from './electricity.ts';
+import type { ElectricityCurve, QuarterPeak } from './electricity.ts';
 
 /**
  * The month's highest quarter-hour of import, on which the capacity tariff rests, and those of the thirteen months
@@ -8,14 +7,12 @@ import type { ElectricityCurve, ElectricityDay } from './electricity.ts';
  */
 export const MONTHS_OF_HISTORY = 13;
 
-export interface MonthPeak {
+export interface MonthPeak extends QuarterPeak {
   /** `YYYY-MM`. */
   readonly month: string;
-  /** Epoch seconds at which the quarter-hour ended. */
-  readonly endSeconds: number;
-  /** Average power of the quarter-hour: 4 × its Wh. */
-  readonly watts: number;
 }
+
+const DAY_MS = 86_400_000;
 
 interface State {
   /** All days before this one are accounted for. */
@@ -42,60 +39,33 @@ export class MonthPeaks {
 
   #advance(day: number): State {
     let state = this.#state;
-    if (state === undefined || state.nextDay > day) state = emptyState(Math.max(this.#since, firstDay(day)));
-    for (; state.nextDay < day; state.nextDay++) {
-      const peak = peakOfDay(this.#curve.day(state.nextDay), dayOfOrdinal(state.nextDay).start);
+    if (state === undefined || state.nextDay > day) {
+      state = { nextDay: Math.max(this.#since, this.#firstDay(day)), months: [] };
+      this.#openMonth(state);
+    }
+    while (state.nextDay < day) {
+      const peak = this.#curve.peakOf(state.nextDay);
       const current = state.months.at(-1)!;
       if (peak.watts > current.watts)
         state.months[state.months.length - 1] = { month: current.month, ...peak };
-      openMonth(state, state.nextDay + 1);
+      state.nextDay++;
+      this.#openMonth(state);
     }
     this.#state = state;
     return state;
   }
-}
 
-function emptyState(nextDay: number): State {
-  const state: State = { nextDay, months: [] };
-  openMonth(state, nextDay);
-  return state;
-}
-
-/** Begin a new month where a day belongs to one. */
-function openMonth(state: State, day: number): void {
-  const { name, start } = dayOfOrdinal(day);
-  const month = name.slice(0, 7);
-  if (state.months.at(-1)?.month === month) return;
-  state.months.push({ month, endSeconds: start, watts: 0 });
-  if (state.months.length > MONTHS_OF_HISTORY + 1) state.months.shift();
-}
-
-/** The first day of the month thirteen months before a day's. */
-function firstDay(day: number): number {
-  let first = day;
-  for (let months = 0; months <= MONTHS_OF_HISTORY; months++) {
-    const { name } = dayOfOrdinal(first);
-    first -= Number(name.slice(8)) - 1;
-    if (months < MONTHS_OF_HISTORY) first--;
+  /** Begin a new month where the next day belongs to one. */
+  #openMonth(state: State): void {
+    const { month, startSeconds } = this.#curve.monthOf(state.nextDay);
+    if (state.months.at(-1)?.month === month) return;
+    state.months.push({ month, endSeconds: startSeconds, watts: 0 });
+    if (state.months.length > MONTHS_OF_HISTORY + 1) state.months.shift();
   }
-  return first;
-}
 
-/** The highest quarter-hour of a day's first `quarters`; at equal height the earliest. */
-export function peakOfDay(
-  { importDayWh, importNightWh }: ElectricityDay,
-  startSeconds: number,
-  quarters = importDayWh.length - 1,
-): { endSeconds: number; watts: number } {
-  let highestWh = 0;
-  let highestAt = 0;
-  for (let quarter = 0; quarter < quarters; quarter++) {
-    const before = importDayWh[quarter]! + importNightWh[quarter]!;
-    const wh = importDayWh[quarter + 1]! + importNightWh[quarter + 1]! - before;
-    if (wh > highestWh) {
-      highestWh = wh;
-      highestAt = quarter;
-    }
+  /** The first day of the month thirteen months before a day's. */
+  #firstDay(day: number): number {
+    const [year, month] = this.#curve.monthOf(day).month.split('-').map(Number) as [number, number];
+    return Date.UTC(year, month - 1 - MONTHS_OF_HISTORY, 1) / DAY_MS;
   }
-  return { endSeconds: startSeconds + (highestAt + 1) * QUARTER_SECONDS, watts: highestWh * 4 };
 }
