@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { createTlsTrust, loadServerKey, type PinnedIssuer, type TlsTrust } from '../../pki/trust.ts';
+import type { TenantId } from '../../protocol/identity.ts';
+import type { FrontConfig } from './config.ts';
+import { frontError } from './errors.ts';
+import type { TlsFiles } from './tls-options.ts';
+
+/** Node's `ticketKeys`: 16 bytes of name, 16 of HMAC key, 16 of AES key. */
+const TICKET_KEYS_BYTES = 48;
+
+export interface LoadedTrust {
+  readonly trust: TlsTrust;
+  readonly tls: TlsFiles;
+}
+
+/**
+ * Read what the front trusts and its one private key.
+ * @throws ERR_FRONT_FILE, ERR_FRONT_TICKET_KEYS, ERR_TRUST_*, ERR_PKI_*
+ */
+export async function loadTrust(config: FrontConfig): Promise<LoadedTrust> {
+  const { key, cert } = loadServerKey(config.tls, { development: config.development });
+  const root = await readFront(config.root);
+  const issuers: PinnedIssuer[] = [];
+  for (const [tenant, { issuing }] of Object.entries(config.tenants))
+    for (const file of issuing)
+      issuers.push({ tenant: tenant as TenantId, certificate: await readFront(file) });
+  const trust = createTlsTrust({
+    root,
+    issuers,
+    crls: await readAll(crlFiles(config)),
+    development: config.development,
+  });
+  return {
+    trust,
+    tls: {
+      key,
+      certificate: cert,
+      authorities: [root, ...issuers.map(({ certificate }) => certificate)].map(String),
+      ticketKeys: await loadTicketKeys(config.tls.ticketKeys),
+    },
+  };
+}
+
+export function drawTicketKeys(): Buffer {
+  return randomBytes(TICKET_KEYS_BYTES);
+}
+
+async function loadTicketKeys(file: string | undefined): Promise<Buffer> {
+  if (file === undefined) return drawTicketKeys();
+  const keys = await readBytes(file);
+  if (keys.length !== TICKET_KEYS_BYTES)
+    throw frontError('ERR_FRONT_TICKET_KEYS', `${file}: not ${TICKET_KEYS_BYTES} bytes`, {
+      context: { file },
+    });
+  return keys;
+}
+
+const crlFiles = (config: FrontConfig): readonly string[] =>
+  Object.values(config.tenants).flatMap(({ crls }) => crls);
+
+/** Revocation lists on disk, and whether they changed. */
+export class RevocationFiles {
+  readonly #files: readonly string[];
+  #seen = '';
+
+  constructor(config: FrontConfig) {
+    this.#files = crlFiles(config);
+  }
+
+  /** The lists, where any file is another than at the last look; undefined where all are the same. */
+  async readChanged(force = false): Promise<readonly string[] | undefined> {
+    const now = await this.#stamp();
+    if (now === this.#seen && !force) return undefined;
+    const lists = await readAll(this.#files);
+    this.#seen = now;
+    return lists;
+  }
+
+  /** Take note of the files as they are, after they were read for the first time. */
+  async note(): Promise<void> {
+    this.#seen = await this.#stamp();
+  }
+
+  async #stamp(): Promise<string> {
+    const stamps = this.#files.map(async (file) => {
+      const { mtimeNs, ino, size } = await stat(file, { bigint: true });
+      return `${ino}:${size}:${mtimeNs}`;
+    });
+    return (await Promise.all(stamps)).join(',');
+  }
+}
+
+const readAll = (files: readonly string[]): Promise<string[]> => Promise.all(files.map(readFront));
+
+const readFront = async (file: string): Promise<string> => (await readBytes(file)).toString('utf8');
+
+async function readBytes(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw frontError('ERR_FRONT_FILE', `${file} cannot be read`, { cause, context: { file } });
+  }
+}

@@ -1,0 +1,88 @@
+import { isHesError } from '../../protocol/errors.ts';
+import type { TenantId } from '../../protocol/identity.ts';
+import { downTopic } from '../../protocol/topics.ts';
+import { decodeUplinkAnswer } from '../../protocol/uplink.ts';
+import type { TenantBus } from '../bus/port.ts';
+import type { UpTopic } from './admission.ts';
+import { publishFrame } from './frames.ts';
+import type { HeldMessages } from './held.ts';
+import type { Unanswered } from './reasons.ts';
+import type { Session } from './session.ts';
+import type { Tally } from './tally.ts';
+
+export interface UplinkRoad {
+  readonly buses: ReadonlyMap<TenantId, TenantBus>;
+  readonly held: HeldMessages;
+  readonly tally: Tally;
+  readonly answerTimeoutMs: number;
+}
+
+/**
+ * One message of a device, from the publish hook to its PUBACK.
+ *
+ * The PUBACK (`acknowledge`) is held until the owner's router has answered, and the receipt goes out before it, in
+ * the same write. Whatever else happens there is no PUBACK: the connection ends, the device keeps the message.
+ */
+export async function carryUplink(
+  road: UplinkRoad,
+  session: Session,
+  topic: UpTopic,
+  sealed: Uint8Array,
+  acknowledge: () => void,
+): Promise<void> {
+  const { tenant: owner } = topic;
+  if (session.ending) return road.tally.unanswered('ending', owner);
+  const bound = road.held.take(session, owner);
+  if (bound !== undefined) return session.withhold(bound, owner);
+  try {
+    const answer = await askRouter(road, topic, sealed);
+    if (session.ended) return;
+    if (typeof answer === 'string') return session.withhold(answer, owner);
+    giveReceipt(session, topic, answer, acknowledge);
+    road.tally.receipted(owner);
+  } finally {
+    road.held.release(session, owner);
+  }
+}
+
+/** The receipt of the owner's router, or why there is none. */
+async function askRouter(
+  { buses, answerTimeoutMs }: UplinkRoad,
+  { tenant, device, kind }: UpTopic,
+  sealed: Uint8Array,
+): Promise<Uint8Array | Unanswered> {
+  try {
+    const request = { subject: `up.${kind}`, device, body: sealed } as const;
+    const bytes = await buses.get(tenant)!.request(request, { deadlineMs: answerTimeoutMs });
+    const answer = decodeUplinkAnswer(bytes);
+    return answer.kind === 'receipt' ? answer.receipt : `router-${answer.reason}`;
+  } catch (error) {
+    return (isHesError(error) ? UNANSWERED_BY_CODE[error.code] : undefined) ?? 'failed';
+  }
+}
+
+const UNANSWERED_BY_CODE: Readonly<Record<string, Unanswered>> = {
+  ERR_BUS_NO_RESPONDERS: 'no-responders',
+  ERR_BUS_TIMEOUT: 'timeout',
+  ERR_BUS_OVERLOADED: 'overloaded',
+  ERR_BUS_DISCONNECTED: 'disconnected',
+  ERR_BUS_HANDLER: 'handler',
+  ERR_BUS_CLOSED: 'closed',
+  ERR_ANSWER: 'answer',
+};
+
+/**
+ * Receipt first, then PUBACK: a device that has the PUBACK has the receipt. Both go straight to the socket of this
+ * device, so no subscription is needed and nothing else can receive them; corked, they are one TLS record.
+ */
+function giveReceipt(
+  { socket }: Session,
+  { tenant, device }: UpTopic,
+  receipt: Uint8Array,
+  acknowledge: () => void,
+): void {
+  socket.cork();
+  socket.write(publishFrame(downTopic(tenant, device, 'receipt'), receipt));
+  acknowledge();
+  socket.uncork();
+}
