@@ -121,7 +121,9 @@ function parseText(text: string, name: string): unknown {
     const at = cause instanceof YAMLParseError ? cause.linePos?.[0] : undefined;
     const where = at === undefined ? '' : ` at line ${at.line}, column ${at.col}`;
     const why =
-      cause instanceof YAMLParseError ? cause.code.toLowerCase().replaceAll('_', ' ') : 'unreadable';
+      cause instanceof YAMLParseError
+        ? cause.code.toLowerCase().replaceAll('_', ' ')
+        : 'a reference to nothing, or too many references';
     // The cause quotes the text, which may be the wrong file and hold anything: it is not passed on.
     throw failure('ERR_CONFIG_SYNTAX', `${name}: neither YAML nor JSON${where} (${why})`);
   }

@@ -10,6 +10,7 @@ export const RUNTIME_ERRORS = {
     'A schema of ours would let unknown keys pass. This is a mistake in the program: make that object strict.',
   ERR_SERVICE_STOP:
     'A process did not stop within its grace and was ended. Its log says what it was still waiting for.',
+  ERR_UNEXPECTED: 'Something failed that the program did not foresee. Its log holds where; please report it.',
   ERR_SUPERVISOR_START:
     'A child process ended, or stayed silent, before it was ready for the first time. The message carries its own reason.',
   ERR_SUPERVISOR_STATE:
