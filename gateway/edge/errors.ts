@@ -19,6 +19,10 @@ export const EDGE_ERRORS = {
   ERR_OUTBOX_READ: 'A sealed reading could not be read back from the outbox: check the disk.',
   ERR_UPLINK_CONNECT: 'The head-end could not be reached, or refused the connection: see the cause.',
   ERR_UPLINK_CLOSED: 'The head-end closed the connection before it had answered: tried again later.',
+  ERR_UPLINK_PROTOCOL:
+    'The head-end sent what MQTT 3.1.1 does not allow here, or more than the bound: the connection was ended and is tried again later.',
+  ERR_UPLINK_RECEIPT:
+    'The head-end acknowledged a reading without a receipt that its owner can have made. The reading stays: the head-end is wrong, or somebody is in between.',
   ERR_UPLINK_TIMEOUT: 'No receipt came in time: the reading stays in the outbox and is tried again later.',
   ERR_UPLINK_ABORTED: 'The wake was ended from outside: what was not acknowledged stays in the outbox.',
 } as const;

@@ -127,6 +127,10 @@ export class Outbox {
     return new Map([...this.#owners].map(([owner, { through }]) => [owner, through]));
   }
 
+  throughOf(owner: TenantId): number | undefined {
+    return this.#owners.get(owner)?.through;
+  }
+
   /**
    * The number for the index of a day: the day's own ordinal, or the next free one. Taken from the day, it rises
    * even on a device whose outbox was lost, and an index that is made again has the same number as before.

@@ -1,0 +1,98 @@
+import type { TenantId } from '../../protocol/identity.ts';
+import { type Backoff, backoff } from '../runtime/backoff.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Random } from '../runtime/random.ts';
+
+export interface ScheduleLimits {
+  /**
+   * Wakes are spread evenly over this long after a day was closed, or the device started with readings that wait:
+   * eight million meters close at the same midnight.
+   */
+  readonly jitterMs: number;
+  /** The ceiling of the first delay after a failure; it doubles from there (full jitter). */
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+}
+
+export const SCHEDULE_LIMITS: ScheduleLimits = {
+  jitterMs: 4 * 3_600_000,
+  backoffBaseMs: 60_000,
+  backoffMaxMs: 2 * 3_600_000,
+};
+
+/** Everyone was told the same number of seconds: come back up to half as long again after that, not all at once. */
+const LATER_SPREAD = 0.5;
+
+interface Penalty {
+  notBeforeMs: number;
+  readonly backoff: Backoff;
+}
+
+/**
+ * When to wake: one jittered time for the device, and for each owner a time before which it is left alone, because
+ * it asked for that or could not be served. One owner's trouble does not delay another's readings.
+ */
+export class WakeSchedule {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #limits: ScheduleLimits;
+  readonly #penalties = new Map<TenantId, Penalty>();
+  #wakeAtMs: number | null = null;
+
+  constructor(clock: Clock, random: Random, limits: ScheduleLimits) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#limits = limits;
+  }
+
+  /** Readings were stored. A time that was drawn already stands. */
+  added(): void {
+    this.#wakeAtMs ??= this.#clock.nowMs() + Math.floor(this.#random() * this.#limits.jitterMs);
+  }
+
+  /** A wake began. */
+  woke(): void {
+    this.#wakeAtMs = null;
+  }
+
+  succeeded(owner: TenantId): void {
+    this.#penalties.delete(owner);
+  }
+
+  later(owner: TenantId, seconds: number): void {
+    const penalty = this.#penalty(owner);
+    penalty.backoff.reset();
+    penalty.notBeforeMs =
+      this.#clock.nowMs() + Math.ceil(seconds * 1000 * (1 + this.#random() * LATER_SPREAD));
+  }
+
+  failed(owner: TenantId): void {
+    const penalty = this.#penalty(owner);
+    penalty.notBeforeMs = this.#clock.nowMs() + penalty.backoff.nextMs();
+  }
+
+  isDue(owner: TenantId): boolean {
+    return this.#notBeforeMs(owner) <= this.#clock.nowMs();
+  }
+
+  /** When the next wake is worth it, for owners that have readings waiting; null where there are none. */
+  nextMs(owners: Iterable<TenantId>): number | null {
+    let nextMs: number | null = null;
+    for (const owner of owners) nextMs = Math.min(nextMs ?? Infinity, this.#notBeforeMs(owner));
+    return nextMs === null ? null : Math.max(nextMs, this.#wakeAtMs ?? 0);
+  }
+
+  #notBeforeMs(owner: TenantId): number {
+    return this.#penalties.get(owner)?.notBeforeMs ?? 0;
+  }
+
+  #penalty(owner: TenantId): Penalty {
+    const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = this.#limits;
+    const known = this.#penalties.get(owner) ?? {
+      notBeforeMs: 0,
+      backoff: backoff({ baseMs, maxMs, random: this.#random }),
+    };
+    this.#penalties.set(owner, known);
+    return known;
+  }
+}
