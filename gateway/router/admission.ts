@@ -2,6 +2,7 @@ import type { Binding } from '../../protocol/envelope.ts';
 import type { DailyIndex } from '../../protocol/reading.ts';
 import type { RefusalCode } from '../../protocol/receipt.ts';
 import type { RouterConfig } from './config.ts';
+import { utcDayStart } from './day.ts';
 
 const DAY_SECONDS = 86_400;
 
@@ -50,5 +51,5 @@ export function refusalOf(
 
 /** The earliest moment at which a Belgian day can be over. */
 function endOfDay(day: string): number {
-  return Date.parse(`${day}T00:00:00Z`) / 1_000 + DAY_SECONDS - DAY_END_BEFORE_UTC_SECONDS;
+  return utcDayStart(day) + DAY_SECONDS - DAY_END_BEFORE_UTC_SECONDS;
 }

@@ -7,6 +7,7 @@ import type {
   Register,
   Unit,
 } from '../../protocol/reading.ts';
+import { utcDayStart } from './day.ts';
 import type { QualityCode } from './record/quality.ts';
 
 /**
@@ -81,7 +82,6 @@ const RATE_SUM_TOLERANCE = 4;
 
 const profileSeconds = (profile: Profile): number => profile.deltas.length * profile.periodSeconds;
 const scaled = (value: number, scaler: number): number => value * 10 ** scaler;
-const dayStartUtc = (day: string): number => Date.parse(`${day}T00:00:00Z`) / 1_000;
 
 const RULES: { readonly [P in Part]: readonly Rule<P>[] } = {
   meter: [
@@ -130,7 +130,7 @@ const RULES: { readonly [P in Part]: readonly Rule<P>[] } = {
     {
       name: 'profile-not-at-midnight',
       code: '2.1.9',
-      breaks: ({ start }, _, { day }) => !MIDNIGHT_BEFORE_UTC_SECONDS.includes(dayStartUtc(day) - start),
+      breaks: ({ start }, _, { day }) => !MIDNIGHT_BEFORE_UTC_SECONDS.includes(utcDayStart(day) - start),
     },
     { name: 'profile-size', code: '2.5.256', breaks: exceedsConnection },
   ],
