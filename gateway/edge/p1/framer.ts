@@ -92,26 +92,52 @@ export class Framer {
   }
 
   private scan(): void {
-    const { buffer, length } = this;
     let at = this.scanned;
-    for (; at < length; at += 1) {
+    while (at < this.length) {
+      if (this.where === 'body') at = this.scanBody(at);
+      else at = this.scanOutside(at);
+    }
+    this.scanned = this.length;
+  }
+
+  /** Look at a telegram's lines from `at` on, until it ends or the bytes do. */
+  private scanBody(from: number): number {
+    const { buffer } = this;
+    const end = Math.min(this.length, this.start + TELEGRAM_BYTES_MAX);
+    for (let at = from; at < end; at += 1) {
       const byte = buffer[at]!;
-      if (this.where === 'body') {
-        if (byte === LINE_FEED) this.endLine(at);
-        else if (byte === SLASH) this.slash = at;
-        if (this.where === 'body' && at - this.start >= TELEGRAM_BYTES_MAX - 1) this.drop();
-      } else if (byte === SLASH) {
+      if (byte > SLASH) continue;
+      if (byte === SLASH) this.slash = at;
+      else if (byte === LINE_FEED) {
+        const { start } = this;
+        this.endLine(at);
+        if (this.where !== 'body' || this.start !== start) return at + 1;
+      }
+    }
+    if (end - this.start === TELEGRAM_BYTES_MAX) this.drop();
+    return end;
+  }
+
+  /** Look for the first line of a telegram. */
+  private scanOutside(from: number): number {
+    const { buffer, length } = this;
+    for (let at = from; at < length; at += 1) {
+      const byte = buffer[at]!;
+      if (byte === SLASH) {
         if (this.where === 'header') this.countNoise(this.start, at);
         this.where = 'header';
         this.start = at;
       } else if (this.where === 'outside') {
         if (byte > SPACE) this.noiseBytes += 1;
       } else if (byte === LINE_FEED) {
-        if (isHeader(buffer, this.start, at)) this.enterBody(this.start, at);
-        else this.leave(at + 1);
+        if (isHeader(buffer, this.start, at)) {
+          this.enterBody(this.start, at);
+          return at + 1;
+        }
+        this.leave(at + 1);
       } else if (at - this.start >= HEADER_BYTES_MAX) this.leave(at + 1);
     }
-    this.scanned = length;
+    return length;
   }
 
   /** The line `[lineStart, end)` of a telegram is complete. */
@@ -167,7 +193,12 @@ export class Framer {
 
   /** Forget what is before the current frame. */
   private compact(): void {
-    const keepFrom = this.where === 'outside' ? this.length : this.start;
+    if (this.where === 'outside') {
+      this.length = 0;
+      this.scanned = 0;
+      return;
+    }
+    const keepFrom = this.start;
     if (keepFrom === 0) return;
     this.buffer.copyWithin(0, keepFrom, this.length);
     this.length -= keepFrom;

@@ -26,6 +26,8 @@ export type RowKind =
   | 'valve';
 
 export interface ObisRow {
+  /** Its place in OBIS_ROWS. */
+  readonly index: number;
   readonly kind: RowKind;
   /** `C.D.E`. */
   readonly code: string;
@@ -49,7 +51,8 @@ function add(
   codes: string,
   unit: ObisRow['unit'] = null,
 ): void {
-  for (const code of codes.split(' ')) rows.push({ kind, code, a, what, unit, names: [] });
+  for (const code of codes.split(' '))
+    rows.push({ index: rows.length, kind, code, a, what, unit, names: [] });
 }
 
 // DSMR P1 5.0.2 §6.12, e-MUCS P1 2.1.1 §7, Luxembourg P1 1.1.3, and what meters were seen to print.

@@ -1,6 +1,7 @@
 import { crc16, crc16WithCarriageReturns } from './crc.ts';
 import { HANDLERS, type ReadState, type TelegramDraft, takeLegacyValue } from './handlers.ts';
 import { LineView } from './line.ts';
+import { OBIS_ROWS } from './obis.ts';
 import type { P1Fault, P1Outcome } from './telegram.ts';
 import { nibble } from './text.ts';
 
@@ -15,6 +16,8 @@ const LINE_FEED = 0x0a;
 const CRC_DIGITS_MAX = 4;
 /** DSMR 4.0 brought the CRC, together with a version line and a clock line. */
 const FIRST_VERSION_WITH_CRC = 40;
+
+const HANDLER_OF_ROW = OBIS_ROWS.map(({ kind }) => HANDLERS[kind]);
 
 const view = new LineView();
 
@@ -75,7 +78,7 @@ function takeLine(bytes: Buffer, start: number, end: number, state: ReadState): 
       return takeLegacyValue(view, state, 0);
     state.pending = null;
   }
-  return view.read(bytes, start, end) && HANDLERS[view.row!.kind](view, state);
+  return view.read(bytes, start, end) && HANDLER_OF_ROW[view.row!.index]!(view, state);
 }
 
 /** Where the line that begins at `start` ends: its line feed, or the end of the frame. */
