@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { loadConfig } from '../../gateway/runtime/config.ts';
 import { tellParent } from '../../gateway/runtime/parent.ts';
-import { runService } from '../../gateway/runtime/service.ts';
+import { type RunningService, runService, type ServiceContext } from '../../gateway/runtime/service.ts';
 
 /** A child for the supervisor's tests: does what its configuration says, which it reads from standard input. */
 const schema = z.strictObject({
@@ -15,7 +15,7 @@ const schema = z.strictObject({
   stopMs: z.number().default(0),
 });
 
-runService('child', async ({ log, counters }) => {
+async function start({ log, counters }: ServiceContext): Promise<RunningService> {
   const config = await loadConfig(schema, { file: '-' });
   if (config.start === 'crash') {
     writeSync(2, 'TypeError: it crashed\n    at its.ts:1\n\nNode.js v26\n');
@@ -45,4 +45,7 @@ runService('child', async ({ log, counters }) => {
       log.info('the last line');
     },
   };
-});
+}
+
+/** The first argument: how long its own stop may take. */
+runService('child', start, { stopWithinMs: Number(process.argv[2] ?? 10_000) });

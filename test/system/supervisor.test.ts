@@ -143,6 +143,24 @@ describe('supervisor', () => {
     expect(await child.ended).toEqual({ code: null, signal: 'SIGKILL' });
   });
 
+  it('lets a child give up by itself when its own stop takes too long', async () => {
+    const child = await supervisor.start(spec('a', { after: 'refuseToStop' }, { args: ['200'] }));
+    await supervisor.stop();
+    expect(await child.ended).toEqual({ code: EXIT_FAILURE, signal: null });
+    expect(lines.at(-1)?.line).toContain('ERR_SERVICE_STOP');
+  });
+
+  it('stops a child that is still starting, without calling that a failure of the child', async () => {
+    const starting = supervisor.start(spec('a', { start: 'hang' }));
+    const refused = expect(starting).rejects.toMatchObject({ message: 'a: was stopped while it started' });
+    await vi.waitFor(() => expect(supervisor.child('a')?.pid).toBeDefined(), WITHIN);
+    const child = supervisor.child('a');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await supervisor.stop();
+    await refused;
+    expect(await child?.ended).toEqual({ code: EXIT_OK, signal: null });
+  });
+
   it('stops lower ranks first, equal ones together, and the unranked before, last started first', async () => {
     const order: string[] = [];
     for (const [name, stopRank] of [

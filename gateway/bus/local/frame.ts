@@ -64,8 +64,8 @@ export const ANSWER_HEAD_BYTES = 1 + 4;
 
 export const ID_MAX = 0xffff_ffff;
 
-/** Longer deadlines are cut to this: 49 days in 32 bits. */
-export const DEADLINE_MS_MAX = 0xffff_ffff;
+/** Longer deadlines are cut to this, 24 days: what a timer of Node can hold. */
+export const DEADLINE_MS_MAX = 0x7fff_ffff;
 
 type Decoder = (buffer: Buffer, start: number, end: number) => Frame;
 

@@ -135,7 +135,7 @@ describe('local bus: strangers at the socket', () => {
       directory: directory.path,
       tenants: [ORES, RESA],
       counters,
-      limits: { connectionsMax: 4 },
+      limits: { connectionsMax: 4, writeBufferBytesMax: 1024 * 1024 },
     });
   });
   afterEach(async () => {
@@ -210,6 +210,22 @@ describe('local bus: strangers at the socket', () => {
     ).toEqual(body);
     expect(counters.get('bus.peer.malformed')).toBeGreaterThan(20);
     await served.close();
+  });
+
+  it('one that never reads what it makes the hub say is cut off', async () => {
+    const socket = connect(socketPath(directory.path, ORES));
+    socket.on('error', () => undefined);
+    socket.write(hello('ores'));
+    const serve = Buffer.concat(
+      Array.from({ length: 20_000 }, () => frame(FRAME_TYPE.serve, Buffer.from([0]))),
+    );
+    const untilMs = performance.now() + 4_000;
+    while (counters.get('bus.peer.slow') === 0 && performance.now() < untilMs) {
+      if (!socket.writableNeedDrain) socket.write(serve);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(counters.get('bus.peer.slow')).toBe(1);
+    socket.destroy();
   });
 
   it('more connections than the bound are refused, the others stay', async () => {

@@ -154,6 +154,10 @@ export class Link {
 
   #code(type: number, code: number): void {
     if (!this.#open) return;
+    if (!this.available) {
+      this.cut('slow');
+      return;
+    }
     this.#writer.begin(type, 2);
     this.#writer.u8(code);
     this.#writer.end();

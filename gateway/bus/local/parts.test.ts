@@ -80,6 +80,30 @@ describe('pending requests', () => {
     expect(timers()).toBe(before - 1);
   });
 
+  it.each([Number.NaN, -1, 0])('are over at once with a deadline of %d', async (deadlineMs) => {
+    const table = new PendingTable();
+    const outcome = await new Promise((resolve) => table.add({}, deadlineMs, resolve));
+    expect(outcome).toBe('ERR_BUS_TIMEOUT');
+  });
+
+  it.each([2 ** 32 - 1, Number.POSITIVE_INFINITY])(
+    'do not spin with a deadline of %d',
+    async (deadlineMs) => {
+      const table = new PendingTable();
+      let warned = '';
+      const onWarning = (warning: Error): void => {
+        warned = warning.name;
+      };
+      process.on('warning', onWarning);
+      const outcomes: unknown[] = [];
+      table.add({}, deadlineMs, (outcome) => outcomes.push(outcome));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      process.off('warning', onWarning);
+      expect([warned, outcomes, table.size]).toEqual(['', [], 1]);
+      table.fail('ERR_BUS_CLOSED');
+    },
+  );
+
   it('may ask anew while they are settled', async () => {
     const table = new PendingTable();
     const outcomes: string[] = [];

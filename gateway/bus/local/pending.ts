@@ -1,5 +1,5 @@
 import type { BusFailure } from '../errors.ts';
-import { ID_MAX } from './frame.ts';
+import { DEADLINE_MS_MAX, ID_MAX } from './frame.ts';
 
 /** How a request ends: a body, or the code of a failure. */
 export type Outcome = Uint8Array | BusFailure;
@@ -32,7 +32,8 @@ export class PendingTable {
 
   add(via: object, deadlineMs: number, settle: Settle): number {
     const id = this.#freeId();
-    const dueMs = performance.now() + deadlineMs;
+    // What is no positive number (a peer can send nothing worse than zero) is over at once.
+    const dueMs = performance.now() + (deadlineMs > 0 ? Math.min(deadlineMs, DEADLINE_MS_MAX) : 0);
     this.#entries.set(id, { via, dueMs, settle });
     if (dueMs < this.#earliestMs) this.#wakeAt(dueMs);
     return id;
@@ -81,7 +82,8 @@ export class PendingTable {
   #wakeAt(dueMs: number): void {
     this.#earliestMs = dueMs;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#sweep(), Math.max(SWEEP_MS, Math.ceil(dueMs - performance.now())));
+    const pauseMs = Math.ceil(dueMs - performance.now());
+    this.#timer = setTimeout(() => this.#sweep(), Math.min(DEADLINE_MS_MAX, Math.max(SWEEP_MS, pauseMs)));
   }
 
   #rest(): void {
