@@ -3,7 +3,7 @@ import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import { type Receipt, readReceipt } from '../../../protocol/receipt.ts';
 import { parseTopic, upTopic } from '../../../protocol/topics.ts';
 import type { OutboxEntry } from '../outbox/outbox.ts';
-import { Connection, type ConnectOptions } from './connection.ts';
+import { aborted, Connection, type ConnectOptions } from './connection.ts';
 
 /** The readings of one owner that wait, oldest first. */
 export interface OwnerBatch {
