@@ -82,7 +82,12 @@ export async function startFront({
       session.refuse('connections-tenant');
       return;
     }
-    guardStream(socket, new FrameGuard(limits), (reason) => session.refuse(reason));
+    guardStream(socket, {
+      frames: new FrameGuard(limits),
+      unreadBytesMax: limits.unreadBytesMax,
+      refuse: (reason) => session.refuse(reason),
+      slow: () => session.close('slow'),
+    });
     presence.add(session);
     socket.once('close', () => {
       session.gone();

@@ -93,22 +93,29 @@ export class FrameGuard {
   }
 }
 
+export interface StreamGuard {
+  readonly frames: FrameGuard;
+  readonly unreadBytesMax: number;
+  readonly refuse: (reason: Refusal) => void;
+  /** It sends on and does not read what it gets. */
+  readonly slow: () => void;
+}
+
 /**
  * Put a guard between a socket and its reader. `push` is where a stream hands its bytes to its buffer; it is
  * replaced on this one socket, since a stream in between would cost a copy and an event per chunk.
  */
-export function guardStream(stream: Duplex, guard: FrameGuard, refuse: (reason: Refusal) => void): void {
+export function guardStream(stream: Duplex, { frames, unreadBytesMax, refuse, slow }: StreamGuard): void {
   const push = stream.push;
-  let refused = false;
+  let stopped = false;
   stream.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
-    if (refused) return false;
+    if (stopped) return false;
     if (chunk !== null) {
-      const refusal = guard.inspect(chunk);
-      if (refusal !== undefined) {
-        refused = true;
-        refuse(refusal);
-        return false;
-      }
+      const refusal = frames.inspect(chunk);
+      stopped = refusal !== undefined || stream.writableLength > unreadBytesMax;
+      if (refusal !== undefined) refuse(refusal);
+      else if (stopped) slow();
+      if (stopped) return false;
     }
     return push.call(stream, chunk, encoding);
   };

@@ -112,6 +112,13 @@ export const FRONT_LIMITS = {
     why: 'a device that does not read for so long is gone; the 60 s of the library hold memory for nothing',
     reached: 'the connection is closed (closed.slow)',
   },
+  unreadBytesMax: {
+    value: 131_072,
+    min: 16_384,
+    max: 16_777_216,
+    why: 'answers of 300 bytes to everything that may be held; the library sends acknowledgements without asking whether the other side reads',
+    reached: 'a device that still sends while so much waits to be read by it is closed (closed.slow)',
+  },
   stopTimeoutMs: {
     value: 5_000,
     min: 0,

@@ -39,6 +39,8 @@ export class Listener {
     this.#tls.on('tlsClientError', (error, socket) => {
       this.#handshakes -= 1;
       tally.refused(handshakeRefusal(error, socket));
+      // A handshake that timed out is reported, but left open; seen with Node 26.
+      socket.destroy();
     });
     this.#tcp = createTcpServer({ noDelay: true }, (socket) => {
       if (this.#handshakes >= limits.handshakesMax) {
