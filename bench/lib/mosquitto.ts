@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Debian puts it in sbin, which is not on every path. */
+const MOSQUITTO = ['mosquitto', '/usr/sbin/mosquitto'].find(
+  (file) => spawnSync(file, ['-h']).error === undefined,
+);
+
+export const mosquittoIsHere = MOSQUITTO !== undefined;
+
+export interface Mosquitto {
+  readonly pid: number;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Mosquitto as a peer to measure beside: mutual TLS, the same certificates as the front has, nothing persisted,
+ * nothing logged.
+ */
+export async function startMosquitto(options: {
+  readonly port: number;
+  readonly authority: string;
+  readonly certificate: string;
+  readonly key: string;
+  readonly connectionsMax?: number;
+}): Promise<Mosquitto> {
+  if (MOSQUITTO === undefined) throw new Error('mosquitto is not installed');
+  const folder = mkdtempSync(join(tmpdir(), 'bench-mosquitto-'));
+  const file = (name: string, text: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  const config = file(
+    'mosquitto.conf',
+    [
+      'user root',
+      'per_listener_settings false',
+      'allow_anonymous true',
+      'persistence false',
+      'log_type none',
+      'max_inflight_messages 20',
+      `listener ${options.port} 127.0.0.1`,
+      `cafile ${file('ca.pem', options.authority)}`,
+      `certfile ${file('server.pem', options.certificate)}`,
+      `keyfile ${file('server.key', options.key)}`,
+      'require_certificate true',
+      '',
+    ].join('\n'),
+  );
+  const child: ChildProcess = spawn(MOSQUITTO, ['-c', config], { stdio: 'ignore' });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await gone;
+    }
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await untilListening(options.port, child);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { pid: child.pid!, port: options.port, stop };
+}
+
+async function untilListening(port: number, child: ChildProcess): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (child.exitCode !== null) throw new Error(`mosquitto ended with ${child.exitCode}`);
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on('error', () => resolve(false));
+    });
+    if (open) return;
+    await delay(50);
+  }
+  throw new Error('mosquitto does not listen');
+}
