@@ -84,7 +84,7 @@ export class RevocationFiles {
 
   async #stamp(): Promise<string> {
     const stamps = this.#files.map(async (file) => {
-      const { mtimeNs, ino, size } = await stat(file, { bigint: true });
+      const { mtimeNs, ino, size } = await reading(file, () => stat(file, { bigint: true }));
       return `${ino}:${size}:${mtimeNs}`;
     });
     return (await Promise.all(stamps)).join(',');
@@ -95,9 +95,11 @@ const readAll = (files: readonly string[]): Promise<string[]> => Promise.all(fil
 
 const readFront = async (file: string): Promise<string> => (await readBytes(file)).toString('utf8');
 
-async function readBytes(file: string): Promise<Buffer> {
+const readBytes = (file: string): Promise<Buffer> => reading(file, () => readFile(file));
+
+async function reading<Result>(file: string, read: () => Promise<Result>): Promise<Result> {
   try {
-    return await readFile(file);
+    return await read();
   } catch (cause) {
     throw frontError('ERR_FRONT_FILE', `${file} cannot be read`, { cause, context: { file } });
   }
