@@ -1,8 +1,7 @@
-import { hkdfSync } from 'node:crypto';
 import { ALG } from './cose/algorithms.ts';
+import { hkdfExpand, hkdfExtract } from './cose/hkdf.ts';
 import { kdfContext } from './cose/structures.ts';
 import type { DeviceId, TenantId } from './identity.ts';
-import { deviceBytes } from './identity-shape.ts';
 import type { Suite } from './suites.ts';
 import type { UpKind } from './topics.ts';
 
@@ -21,13 +20,6 @@ export interface MessageKeys {
 /** HMAC 256/256 takes a key of its own length. */
 export const RECEIPT_KEY_BYTES = 32;
 
-// RFC 5869 §2.2: no salt is a string of zeros, which is what HMAC makes of the empty one.
-const NO_SALT = new Uint8Array(0);
-
-function derive(secret: Uint8Array, context: Uint8Array, length: number): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', secret, NO_SALT, context, length));
-}
-
 /**
  * The two keys of a message, from one secret: the AEAD's and the receipt's (RFC 9053 §5.2).
  *
@@ -42,7 +34,7 @@ export function messageKeys(
   kid: Uint8Array,
   sent: Uint8Array,
 ): MessageKeys {
-  const device = { identity: deviceBytes(binding.device), nonce: sent };
+  const device = { identity: Buffer.from(binding.device, 'hex'), nonce: sent };
   const tenant = { identity: Buffer.from(binding.tenant, 'latin1'), other: kid };
   const { recipientHeader, content } = suite;
   const contentContext = kdfContext({
@@ -61,8 +53,9 @@ export function messageKeys(
     recipientHeader,
     purpose: Buffer.from(`up/${binding.kind} receipt`, 'latin1'),
   });
+  const prk = hkdfExtract(secret);
   return {
-    contentKey: derive(secret, contentContext, content.keyBytes),
-    receiptKey: derive(secret, receiptContext, RECEIPT_KEY_BYTES),
+    contentKey: hkdfExpand(prk, contentContext, content.keyBytes),
+    receiptKey: hkdfExpand(prk, receiptContext, RECEIPT_KEY_BYTES),
   };
 }

@@ -44,7 +44,7 @@ export const LATER_SECONDS_MAX = 7 * 86_400;
 /** A receipt with the head of its answer. */
 export const ANSWER_BYTES_MAX = RECEIPT_BYTES_MAX + 16;
 
-/** Depth: map, meters, meter, profiles, profile, deltas, number. */
+/** For a reader that knows no schema. Depth: map, meters, meter, profiles, profile, deltas, number. */
 export const PAYLOAD_BOUNDS: CborBounds = { bytesMax: PAYLOAD_BYTES_MAX, depthMax: 8, itemsMax: 12_000 };
 /** COSE_Encrypt: message, recipients, recipient, headers, COSE_Key, value. */
 export const SEALED_BOUNDS: CborBounds = { bytesMax: SEALED_BYTES_MAX, depthMax: 6, itemsMax: 48 };
@@ -52,4 +52,3 @@ export const SIGNED_BOUNDS: CborBounds = { bytesMax: SIGNED_BYTES_MAX, depthMax:
 /** A header map that is wrapped in a byte string: its largest value is a certificate. */
 export const HEADER_BOUNDS: CborBounds = { bytesMax: CERTIFICATE_BYTES_MAX + 64, depthMax: 4, itemsMax: 48 };
 export const RECEIPT_BOUNDS: CborBounds = { bytesMax: RECEIPT_BYTES_MAX, depthMax: 3, itemsMax: 32 };
-export const ANSWER_BOUNDS: CborBounds = { bytesMax: ANSWER_BYTES_MAX, depthMax: 2, itemsMax: 4 };

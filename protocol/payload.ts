@@ -1,20 +1,25 @@
-import { type CborItem, decodeCbor, encodeCbor } from './cbor/codec.ts';
+import { asMessageError, fits } from './cbor/error.ts';
+import { CborReader } from './cbor/reader.ts';
 import {
+  always,
   byteString,
   choice,
   fields,
   integer,
   list,
-  literal,
-  Misfit,
   mapped,
   nullable,
   row,
   type Shape,
   safeInteger,
+  series,
   text,
+  unlessEmpty,
+  unlessNull,
+  unlessZero,
 } from './cbor/shape.ts';
-import { dayOfNumber, numberOfDay } from './day.ts';
+import { CborWriter } from './cbor/writer.ts';
+import { DAY_NUMBER_MAX, dayOfNumber, numberOfDay } from './day.ts';
 import { HesError } from './errors.ts';
 import { DEVICE_SHAPE, TENANT_SHAPE } from './identity-shape.ts';
 import {
@@ -23,7 +28,7 @@ import {
   EPOCH_SECONDS_MAX,
   EXTREMES_MAX,
   METERS_MAX,
-  PAYLOAD_BOUNDS,
+  PAYLOAD_BYTES_MAX,
   PEAKS_MAX,
   PROFILES_MAX,
   REGISTERS_MAX,
@@ -92,22 +97,22 @@ const profile = row<Profile>({
   unit,
   start: epochSeconds,
   periodSeconds: integer(1, 86_400),
-  deltas: list(nullable(safeInteger), 1, DELTAS_MAX),
+  deltas: series(1, DELTAS_MAX),
 });
 
 const MONTH_PATTERN = /^(\d{4})-(0[1-9]|1[0-2])$/;
 
 /** Months since January of year 0, so that a month is one integer. */
 const month: Shape<string> = mapped(
-  integer(0, 9999 * 12 + 11),
+  integer(1970 * 12, 9999 * 12 + 11),
   'a month, YYYY-MM',
   (value) => {
     const match = MONTH_PATTERN.exec(value);
     return match === null ? undefined : Number(match[1]) * 12 + Number(match[2]) - 1;
   },
   (months) => {
-    const year = String(Math.floor(months / 12)).padStart(4, '0');
-    return `${year}-${String((months % 12) + 1).padStart(2, '0')}`;
+    const ofYear = (months % 12) + 1;
+    return `${Math.floor(months / 12)}-${ofYear < 10 ? '0' : ''}${ofYear}`;
   },
 );
 
@@ -119,35 +124,48 @@ const serial = text(/^[\x20-\x7e]+$/, SERIAL_LENGTH_MAX);
 /** GS1: 18 digits. Whether its check digit holds is admission's question, not the codec's. */
 const ean = text(/^\d{18}$/, 18);
 
-const isEmpty = (entries: readonly unknown[]): boolean => entries.length === 0;
-const isNull = (value: unknown): boolean => value === null;
-const isZero = (value: number): boolean => value === 0;
-
 const meter = fields<MeterReading>({
-  medium: [1, choice(MEDIA)],
-  channel: [2, integer(0, CHANNEL_MAX)],
-  serial: [3, serial],
-  ean: [4, nullable(ean), isNull, null],
-  flags: [5, flags, isZero, 0],
-  registers: [6, list(register, 0, REGISTERS_MAX), isEmpty, []],
-  profiles: [7, list(profile, 0, PROFILES_MAX), isEmpty, []],
-  peaks: [8, list(peak, 0, PEAKS_MAX), isEmpty, []],
-  extremes: [9, list(extreme, 0, EXTREMES_MAX), isEmpty, []],
+  medium: always(1, choice(MEDIA)),
+  channel: always(2, integer(0, CHANNEL_MAX)),
+  serial: always(3, serial),
+  ean: unlessNull(4, ean),
+  flags: unlessZero(5, flags),
+  registers: unlessEmpty(6, list(register, 0, REGISTERS_MAX)),
+  profiles: unlessEmpty(7, list(profile, 0, PROFILES_MAX)),
+  peaks: unlessEmpty(8, list(peak, 0, PEAKS_MAX)),
+  extremes: unlessEmpty(9, list(extreme, 0, EXTREMES_MAX)),
 });
 
-const VERSION_KEY = 1;
 const VERSION = 1;
 
+/** Of an unknown version nothing else is read: whatever follows may mean something else. */
+const version: Shape<1> = {
+  write(writer, value) {
+    fits(value === VERSION, 'version 1');
+    writer.integer(value);
+  },
+  read(reader) {
+    const value = reader.integer();
+    if (value === VERSION) return value;
+    throw new HesError('ERR_PAYLOAD_VERSION', 'a payload version that this side does not know', {
+      context: { version: value },
+    });
+  },
+};
+
 const dailyIndex = fields<DailyIndex>({
-  version: [VERSION_KEY, literal(VERSION)],
-  tenant: [2, TENANT_SHAPE],
-  device: [3, DEVICE_SHAPE],
-  sequence: [4, integer(1, SEQUENCE_MAX)],
-  day: [5, mapped(integer(0, EPOCH_SECONDS_MAX / 86_400), 'a day, YYYY-MM-DD', numberOfDay, dayOfNumber)],
-  capturedAt: [6, timestamp],
-  clock: [7, choice(CLOCKS)],
-  meters: [8, list(meter, 1, METERS_MAX)],
+  version: always(1, version),
+  tenant: always(2, TENANT_SHAPE),
+  device: always(3, DEVICE_SHAPE),
+  sequence: always(4, integer(1, SEQUENCE_MAX)),
+  day: always(5, mapped(integer(0, DAY_NUMBER_MAX), 'a day, YYYY-MM-DD', numberOfDay, dayOfNumber)),
+  capturedAt: always(6, timestamp),
+  clock: always(7, choice(CLOCKS)),
+  meters: always(8, list(meter, 1, METERS_MAX)),
 });
+
+const CODES = { schema: 'ERR_PAYLOAD_SCHEMA', form: 'ERR_PAYLOAD_CBOR' } as const;
+const writer = new CborWriter(PAYLOAD_BYTES_MAX);
 
 /**
  * The deterministic CBOR of a daily index: equal indexes give equal bytes.
@@ -156,46 +174,29 @@ const dailyIndex = fields<DailyIndex>({
  */
 export function encodeDailyIndex(index: DailyIndex): Uint8Array {
   try {
-    return encodeCbor(dailyIndex.encode(index), PAYLOAD_BOUNDS);
+    return writer.write(() => dailyIndex.write(writer, index));
   } catch (error) {
-    throw payloadError(error);
+    throw asMessageError(error, CODES);
   }
 }
 
 /**
  * Parse a daily index, once, at the door: behind it every member is known to be in range.
  * @throws ERR_PAYLOAD_CBOR where the bytes are not bounded deterministic CBOR; ERR_PAYLOAD_VERSION where they
- *   are a version that this code does not know; ERR_PAYLOAD_SCHEMA with `context.field` otherwise.
+ *   are of a version that this side does not know; ERR_PAYLOAD_SCHEMA with `context.field` where a member is
+ *   missing, unknown or out of its range
  */
 export function decodeDailyIndex(bytes: Uint8Array): DailyIndex {
+  if (bytes.length > PAYLOAD_BYTES_MAX)
+    throw new HesError('ERR_PAYLOAD_CBOR', 'the payload is larger than the limit', {
+      context: { length: bytes.length, lengthMax: PAYLOAD_BYTES_MAX },
+    });
   try {
-    const item = decodeCbor(bytes, PAYLOAD_BOUNDS);
-    refuseOtherVersions(item);
-    return dailyIndex.decode(item);
+    const reader = new CborReader(bytes);
+    const index = dailyIndex.read(reader);
+    reader.end();
+    return index;
   } catch (error) {
-    throw payloadError(error);
+    throw asMessageError(error, CODES);
   }
-}
-
-function refuseOtherVersions(item: CborItem): void {
-  if (!(item instanceof Map)) return;
-  const version: unknown = item.get(VERSION_KEY);
-  if (typeof version === 'number' && version !== VERSION)
-    throw new HesError('ERR_PAYLOAD_VERSION', 'a payload version that this side does not know', {
-      context: { version },
-    });
-}
-
-/** The field and what it should have been; never what was there, which may be a reading. */
-function payloadError(error: unknown): unknown {
-  if (error instanceof Misfit)
-    return new HesError('ERR_PAYLOAD_SCHEMA', `${error.field}: expected ${error.message}`, {
-      context: { field: error.field },
-    });
-  if (error instanceof HesError && error.code.startsWith('ERR_CBOR_'))
-    return new HesError('ERR_PAYLOAD_CBOR', `the payload is not CBOR that we take: ${error.message}`, {
-      cause: error,
-      context: error.context,
-    });
-  return error;
 }

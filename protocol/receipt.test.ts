@@ -19,7 +19,7 @@ describe('the receipt', () => {
     expect(readReceipt(key, bytes, receipt)).toEqual(receipt);
     expect(decodeUplinkAnswer(encodeUplinkAnswer({ kind: 'receipt', receipt: bytes }))).toEqual({
       kind: 'receipt',
-      receipt: new Uint8Array(bytes),
+      receipt: bytes,
     });
   });
 });

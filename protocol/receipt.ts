@@ -1,7 +1,11 @@
-import { type CborItem, decodeCbor, encodeCbor } from './cbor/codec.ts';
-import { choice, fields, integer, literal, Misfit, nullable, type Shape } from './cbor/shape.ts';
-import { ALG, MACS, macHolds, macTag } from './cose/algorithms.ts';
-import { COSE_TAG, HEADER, type Mac0, readMac0, sameBytes, writeMessage } from './cose/message.ts';
+import { encodeCbor } from './cbor/codec.ts';
+import { asMessageError, CborError } from './cbor/error.ts';
+import { CborReader } from './cbor/reader.ts';
+import { always, choice, fields, integer, literal, type Shape, unlessNull } from './cbor/shape.ts';
+import { CborWriter } from './cbor/writer.ts';
+import { ALG, MACS, macHolds } from './cose/algorithms.ts';
+import { hmacSha256 } from './cose/hkdf.ts';
+import { COSE_TAG, HEADER, type Mac0, readMac0, sameBytes } from './cose/message.ts';
 import { macStructure } from './cose/structures.ts';
 import { HesError } from './errors.ts';
 import type { DeviceId, TenantId } from './identity.ts';
@@ -11,6 +15,7 @@ import {
   HEADER_BOUNDS,
   LATER_SECONDS_MAX,
   RECEIPT_BOUNDS,
+  RECEIPT_BYTES_MAX,
   SEQUENCE_MAX,
 } from './limits.ts';
 import { downTopic } from './topics.ts';
@@ -61,22 +66,22 @@ const VERDICTS: Readonly<Record<Verdict['verdict'], number>> = {
   refused: 2,
   later: 3,
 };
-const isNull = (value: unknown): boolean => value === null;
-
 const wireShape: Shape<Wire> = fields<Wire>({
-  version: [1, literal(1)],
-  tenant: [2, TENANT_SHAPE],
-  device: [3, DEVICE_SHAPE],
-  sequence: [4, integer(1, SEQUENCE_MAX)],
-  verdict: [5, choice(VERDICTS)],
-  time: [6, integer(0, EPOCH_SECONDS_MAX)],
-  code: [7, nullable(choice<RefusalCode>(REFUSAL_CODES)), isNull, null],
-  seconds: [8, nullable(integer(1, LATER_SECONDS_MAX)), isNull, null],
+  version: always(1, literal(1)),
+  tenant: always(2, TENANT_SHAPE),
+  device: always(3, DEVICE_SHAPE),
+  sequence: always(4, integer(1, SEQUENCE_MAX)),
+  verdict: always(5, choice(VERDICTS)),
+  time: always(6, integer(0, EPOCH_SECONDS_MAX)),
+  code: unlessNull(7, choice<RefusalCode>(REFUSAL_CODES)),
+  seconds: unlessNull(8, integer(1, LATER_SECONDS_MAX)),
 });
+
+const CODES = { schema: 'ERR_RECEIPT_CONTENT', form: 'ERR_RECEIPT_CONTENT' } as const;
+const writer = new CborWriter(RECEIPT_BYTES_MAX);
 
 const MAC = MACS.get(ALG.HMAC_256_256)!;
 const MAC_HEADER = encodeCbor(new Map([[HEADER.alg, MAC.alg]]), HEADER_BOUNDS);
-const NO_HEADERS: ReadonlyMap<number, number> = new Map();
 
 /** What is authenticated beside the content: the topic that a receipt travels on. */
 function structureOf(receipt: { tenant: TenantId; device: DeviceId }, content: Uint8Array): Uint8Array {
@@ -94,12 +99,19 @@ export function makeReceipt(receiptKey: Uint8Array, receipt: Receipt): Uint8Arra
   const code = verdict === 'refused' ? receipt.code : null;
   const seconds = verdict === 'later' ? receipt.seconds : null;
   try {
-    const wire = wireShape.encode({ version: 1, tenant, device, sequence, verdict, time, code, seconds });
-    const content = encodeCbor(wire, RECEIPT_BOUNDS);
-    const tag = macTag(MAC, receiptKey, structureOf(receipt, content));
-    return writeMessage(COSE_TAG.mac0, [MAC_HEADER, NO_HEADERS, content, tag], RECEIPT_BOUNDS);
+    const wire: Wire = { version: 1, tenant, device, sequence, verdict, time, code, seconds };
+    const content = writer.write(() => wireShape.write(writer, wire));
+    const tag = hmacSha256(receiptKey, structureOf(receipt, content));
+    return writer.write(() => {
+      writer.raw(COSE_TAG.mac0);
+      writer.array(4);
+      writer.bytes(MAC_HEADER);
+      writer.map(0);
+      writer.bytes(content);
+      writer.bytes(tag);
+    });
   } catch (error) {
-    throw contentError(error);
+    throw asMessageError(error, CODES);
   }
 }
 
@@ -143,25 +155,16 @@ function readShell(bytes: Uint8Array): Mac0 {
 
 function readContent(content: Uint8Array): Receipt {
   try {
-    const item: CborItem = decodeCbor(content, RECEIPT_BOUNDS);
-    const { tenant, device, sequence, time, verdict, code, seconds } = wireShape.decode(item);
+    const reader = new CborReader(content);
+    const { tenant, device, sequence, time, verdict, code, seconds } = wireShape.read(reader);
+    reader.end();
     const about = { tenant, device, sequence, time };
     if (verdict === 'refused' && code !== null && seconds === null) return { ...about, verdict, code };
     if (verdict === 'later' && seconds !== null && code === null) return { ...about, verdict, seconds };
     if (verdict !== 'refused' && verdict !== 'later' && code === null && seconds === null)
       return { ...about, verdict };
-    throw new Misfit('a verdict with what belongs to it, and nothing else');
+    throw new CborError('ERR_CBOR_SCHEMA', 'expected a verdict with what belongs to it, and nothing else');
   } catch (error) {
-    throw contentError(error);
+    throw asMessageError(error, CODES);
   }
-}
-
-function contentError(error: unknown): unknown {
-  if (error instanceof Misfit)
-    return new HesError('ERR_RECEIPT_CONTENT', `${error.field}: expected ${error.message}`, {
-      context: { field: error.field },
-    });
-  if (error instanceof HesError && error.code.startsWith('ERR_CBOR_'))
-    return new HesError('ERR_RECEIPT_CONTENT', 'not CBOR that we take', { cause: error });
-  return error;
 }

@@ -1,7 +1,8 @@
-import { decodeCbor, encodeCbor } from './cbor/codec.ts';
-import { byteString, choice, Misfit } from './cbor/shape.ts';
-import { HesError } from './errors.ts';
-import { ANSWER_BOUNDS, RECEIPT_BYTES_MAX } from './limits.ts';
+import { asMessageError, CborError } from './cbor/error.ts';
+import { CborReader } from './cbor/reader.ts';
+import { byteString, choice } from './cbor/shape.ts';
+import { CborWriter } from './cbor/writer.ts';
+import { ANSWER_BYTES_MAX, RECEIPT_BYTES_MAX } from './limits.ts';
 
 /**
  * What a router answers to the front about one uplink, over the bus. A receipt goes on to the device as it is;
@@ -32,32 +33,43 @@ const ANSWER_REFUSED = 1;
 const receiptShape = byteString(1, RECEIPT_BYTES_MAX);
 const reasonShape = choice<UplinkRefusal>(UPLINK_REFUSALS);
 
+const writer = new CborWriter(ANSWER_BYTES_MAX);
+const CODES = { schema: 'ERR_ANSWER', form: 'ERR_ANSWER' } as const;
+
 /** @throws ERR_ANSWER */
 export function encodeUplinkAnswer(answer: UplinkAnswer): Uint8Array {
-  return asAnswer(() =>
-    answer.kind === 'receipt'
-      ? encodeCbor([ANSWER_RECEIPT, receiptShape.encode(answer.receipt)], ANSWER_BOUNDS)
-      : encodeCbor([ANSWER_REFUSED, reasonShape.encode(answer.reason)], ANSWER_BOUNDS),
-  );
+  try {
+    return writer.write(() => {
+      writer.array(2);
+      if (answer.kind === 'receipt') {
+        writer.integer(ANSWER_RECEIPT);
+        receiptShape.write(writer, answer.receipt);
+      } else {
+        writer.integer(ANSWER_REFUSED);
+        reasonShape.write(writer, answer.reason);
+      }
+    });
+  } catch (error) {
+    throw asMessageError(error, CODES);
+  }
 }
 
 /** @throws ERR_ANSWER where the bytes are no answer */
 export function decodeUplinkAnswer(bytes: Uint8Array): UplinkAnswer {
-  return asAnswer(() => {
-    const item = decodeCbor(bytes, ANSWER_BOUNDS);
-    if (!Array.isArray(item) || item.length !== 2) throw new Misfit('an array of 2');
-    if (item[0] === ANSWER_RECEIPT) return { kind: 'receipt', receipt: receiptShape.decode(item[1]) };
-    if (item[0] === ANSWER_REFUSED) return { kind: 'refused', reason: reasonShape.decode(item[1]) };
-    throw new Misfit('a receipt or a refusal');
-  });
+  try {
+    const reader = new CborReader(bytes);
+    const answer = readAnswer(reader);
+    reader.end();
+    return answer;
+  } catch (error) {
+    throw asMessageError(error, CODES);
+  }
 }
 
-function asAnswer<T>(step: () => T): T {
-  try {
-    return step();
-  } catch (cause) {
-    if (cause instanceof Misfit || cause instanceof HesError)
-      throw new HesError('ERR_ANSWER', 'not an answer to an uplink', { cause });
-    throw cause;
-  }
+function readAnswer(reader: CborReader): UplinkAnswer {
+  reader.array(2, 2);
+  const kind = reader.integer();
+  if (kind === ANSWER_RECEIPT) return { kind: 'receipt', receipt: receiptShape.read(reader) };
+  if (kind === ANSWER_REFUSED) return { kind: 'refused', reason: reasonShape.read(reader) };
+  throw new CborError('ERR_CBOR_SCHEMA', 'expected a receipt or a refusal');
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { HesError } from '../errors.ts';
+import { type CborCode, CborError } from './error.ts';
 
 /** What one decoder is prepared to take in. Checked over the bytes, before anything is allocated for them. */
 export interface CborBounds {
@@ -31,15 +31,11 @@ const UNORDERED_MAP_ENTRIES_MAX = 32;
  */
 export function checkCbor(bytes: Uint8Array, bounds: CborBounds, form: CborForm = 'deterministic'): void {
   if (bytes.length > bounds.bytesMax)
-    throw new HesError('ERR_CBOR_BOUNDS', 'more bytes than this decoder takes', {
-      context: { length: bytes.length, bytesMax: bounds.bytesMax },
-    });
+    throw new CborError('ERR_CBOR_BOUNDS', `more than ${bounds.bytesMax} bytes`);
   const walk = new Walk(bytes, bounds, form);
   walk.item(bounds.depthMax);
   if (walk.offset < bytes.length) walk.fail('ERR_CBOR_TRAILING', 'bytes follow the item');
 }
-
-type CborCode = 'ERR_CBOR_TRUNCATED' | 'ERR_CBOR_TRAILING' | 'ERR_CBOR_BOUNDS' | 'ERR_CBOR_FORM';
 
 /** RFC 8949 §3.1; 0 is an unsigned integer, of which the head is all. */
 const MAJOR = { negative: 1, bytes: 2, text: 3, array: 4, map: 5, tag: 6, simple: 7 } as const;
@@ -59,7 +55,7 @@ class Walk {
   }
 
   fail(code: CborCode, message: string): never {
-    throw new HesError(code, message, { context: { offset: this.offset } });
+    throw new CborError(code, message, this.offset);
   }
 
   item(depthLeft: number): void {
@@ -95,13 +91,21 @@ class Walk {
   /** The argument of a head, shortest form only (RFC 8949 §4.2.1). */
   #argument(info: number): number {
     if (info < 24) return info;
+    if (info === 24) return this.#atLeast(24, this.#byte());
+    if (info === 25) return this.#atLeast(0x100, this.#uint16());
+    if (info === 26) return this.#atLeast(0x10000, this.#uint16() * 0x10000 + this.#uint16());
     if (info > 27) this.fail('ERR_CBOR_FORM', 'an indefinite length or a reserved head');
-    const width = 1 << (info - 24);
-    let argument = 0;
-    for (let index = 0; index < width; index += 1) argument = argument * 256 + this.#byte();
+    const upper = this.#uint16() * 0x10000 + this.#uint16();
+    const argument = upper * 0x100000000 + this.#uint16() * 0x10000 + this.#uint16();
     if (argument > Number.MAX_SAFE_INTEGER) this.fail('ERR_CBOR_BOUNDS', 'an integer is out of range');
-    // The least value that needs this width: 24, 2^8, 2^16, 2^32.
-    const least = width === 1 ? 24 : 2 ** (width * 4);
+    return this.#atLeast(0x100000000, argument);
+  }
+
+  #uint16(): number {
+    return this.#byte() * 0x100 + this.#byte();
+  }
+
+  #atLeast(least: number, argument: number): number {
     if (argument < least) this.fail('ERR_CBOR_FORM', 'a head longer than its value needs');
     return argument;
   }

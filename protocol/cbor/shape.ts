@@ -1,67 +1,65 @@
-import { type CborItem, type CborValue, wireInteger } from './codec.ts';
+import { fits, within } from './error.ts';
+import type { CborReader } from './reader.ts';
+import type { CborWriter } from './writer.ts';
 
 /**
- * Shapes: one description of a type's CBOR form that both encodes and decodes it, so that the two cannot part.
- * A value that does not fit throws a Misfit, which gathers the path to itself on its way out.
+ * Shapes: one description of a type's CBOR form that both writes and reads it, so that the two cannot part.
+ * What does not fit throws a CborError, which gathers the path to itself on its way out.
  */
 export interface Shape<T> {
-  encode(value: T): CborValue;
-  decode(item: CborItem): T;
-}
-
-/** Internal to the codecs: they turn it into their own typed error. Says what was expected, never what was there. */
-export class Misfit extends Error {
-  readonly path: (string | number)[] = [];
-
-  get field(): string {
-    return this.path.length === 0 ? '.' : this.path.join('.');
-  }
-}
-
-function at(error: unknown, step: string | number): unknown {
-  if (error instanceof Misfit) error.path.unshift(step);
-  return error;
-}
-
-function fits(condition: boolean, expected: string): asserts condition {
-  if (!condition) throw new Misfit(expected);
+  write(writer: CborWriter, value: T): void;
+  read(reader: CborReader): T;
 }
 
 export function integer(min: number, max: number): Shape<number> {
   const expected = `an integer from ${min} to ${max}`;
-  const check = (value: unknown): number => {
-    fits(Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max, expected);
-    return value as number;
+  return {
+    write(writer, value) {
+      fits(Number.isSafeInteger(value) && value >= min && value <= max, expected);
+      writer.integer(value);
+    },
+    read(reader) {
+      const value = reader.integer();
+      fits(value >= min && value <= max, expected);
+      return value;
+    },
   };
-  const small = min >= 0 && max <= 0xffffffff;
-  return { encode: small ? check : (value) => wireInteger(check(value)), decode: check };
 }
 
 export const safeInteger = integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
+/** The pattern must admit ASCII only: then the length in characters is the length in bytes. */
 export function text(pattern: RegExp, lengthMax: number): Shape<string> {
-  const check = (value: unknown): string => {
-    fits(
-      typeof value === 'string' && value.length <= lengthMax && pattern.test(value),
-      `a text of at most ${lengthMax} characters of the form ${pattern.source}`,
-    );
-    return value;
+  const expected = `a text of at most ${lengthMax} characters of the form ${pattern.source}`;
+  return {
+    write(writer, value) {
+      fits(typeof value === 'string' && value.length <= lengthMax && pattern.test(value), expected);
+      writer.text(value);
+    },
+    read(reader) {
+      const value = reader.text(lengthMax);
+      fits(pattern.test(value), expected);
+      return value;
+    },
   };
-  return { encode: check, decode: check };
 }
 
 export function byteString(lengthMin: number, lengthMax: number): Shape<Uint8Array> {
-  const check = (value: unknown): Uint8Array => {
-    fits(
-      value instanceof Uint8Array && value.length >= lengthMin && value.length <= lengthMax,
-      `a byte string of ${lengthMin} to ${lengthMax} bytes`,
-    );
-    return value;
+  const expected = `a byte string of ${lengthMin} to ${lengthMax} bytes`;
+  return {
+    write(writer, value) {
+      fits(value instanceof Uint8Array && value.length >= lengthMin && value.length <= lengthMax, expected);
+      writer.bytes(value);
+    },
+    read(reader) {
+      const value = reader.bytes(lengthMax);
+      fits(value.length >= lengthMin, expected);
+      return value;
+    },
   };
-  return { encode: check, decode: check };
 }
 
-/** A value written in another form: `parse` and `format` return undefined where it does not fit. */
+/** A value that has another form on the wire; either function gives undefined where it has none. */
 export function mapped<T, U>(
   inner: Shape<U>,
   expected: string,
@@ -69,13 +67,13 @@ export function mapped<T, U>(
   fromWire: (wire: U) => T | undefined,
 ): Shape<T> {
   return {
-    encode(value) {
+    write(writer, value) {
       const wire = toWire(value);
       fits(wire !== undefined, expected);
-      return inner.encode(wire);
+      inner.write(writer, wire);
     },
-    decode(item) {
-      const value = fromWire(inner.decode(item));
+    read(reader) {
+      const value = fromWire(inner.read(reader));
       fits(value !== undefined, expected);
       return value;
     },
@@ -84,16 +82,16 @@ export function mapped<T, U>(
 
 /** A word of a table, as the number that the table gives it. */
 export function choice<Word extends string>(table: Readonly<Record<Word, number>>): Shape<Word> {
-  const words = new Map<CborItem, Word>();
+  const words = new Map<number, Word>();
   for (const word of Object.keys(table) as Word[]) words.set(table[word], word);
   const expected = `one of ${Object.keys(table).join(', ')}`;
   return {
-    encode(value) {
+    write(writer, value) {
       fits(Object.hasOwn(table, value), expected);
-      return table[value];
+      writer.integer(table[value]);
     },
-    decode(item) {
-      const word = words.get(item);
+    read(reader) {
+      const word = words.get(reader.integer());
       fits(word !== undefined, expected);
       return word;
     },
@@ -101,35 +99,70 @@ export function choice<Word extends string>(table: Readonly<Record<Word, number>
 }
 
 export function literal<T extends number>(only: T): Shape<T> {
-  const check = (value: unknown): T => {
-    fits(value === only, `the number ${only}`);
-    return only;
+  const expected = `the number ${only}`;
+  return {
+    write(writer, value) {
+      fits(value === only, expected);
+      writer.integer(only);
+    },
+    read(reader) {
+      fits(reader.integer() === only, expected);
+      return only;
+    },
   };
-  return { encode: check, decode: check };
 }
 
 export function nullable<T>(inner: Shape<T>): Shape<T | null> {
   return {
-    encode: (value) => (value === null ? null : inner.encode(value)),
-    decode: (item) => (item === null ? null : inner.decode(item)),
+    write(writer, value) {
+      if (value === null) writer.null();
+      else inner.write(writer, value);
+    },
+    read: (reader) => (reader.isNull() ? null : inner.read(reader)),
   };
 }
 
 export function list<T>(inner: Shape<T>, countMin: number, countMax: number): Shape<readonly T[]> {
   const expected = `an array of ${countMin} to ${countMax}`;
-  function each<From, To>(from: unknown, step: (entry: From) => To): To[] {
-    fits(Array.isArray(from) && from.length >= countMin && from.length <= countMax, expected);
-    const to: To[] = [];
-    try {
-      for (const entry of from) to.push(step(entry));
-    } catch (error) {
-      throw at(error, to.length);
-    }
-    return to;
-  }
   return {
-    encode: (value) => each(value, (entry: T) => inner.encode(entry)),
-    decode: (item) => each(item, (entry: CborItem) => inner.decode(entry)),
+    write(writer, value) {
+      fits(Array.isArray(value) && value.length >= countMin && value.length <= countMax, expected);
+      writer.array(value.length);
+      let index = 0;
+      try {
+        for (; index < value.length; index += 1) inner.write(writer, value[index]);
+      } catch (error) {
+        throw within(error, index);
+      }
+    },
+    read(reader) {
+      const count = reader.array(countMin, countMax);
+      const value: T[] = [];
+      try {
+        while (value.length < count) value.push(inner.read(reader));
+      } catch (error) {
+        throw within(error, value.length);
+      }
+      return value;
+    },
+  };
+}
+
+/** Integers and nulls; what `list(nullable(safeInteger))` would be, in one loop. */
+export function series(countMin: number, countMax: number): Shape<readonly (number | null)[]> {
+  const expected = `an array of ${countMin} to ${countMax} safe integers or nulls`;
+  return {
+    write(writer, values) {
+      fits(Array.isArray(values) && values.length >= countMin && values.length <= countMax, expected);
+      writer.array(values.length);
+      for (const value of values)
+        if (value === null) writer.null();
+        else {
+          fits(Number.isSafeInteger(value), expected);
+          writer.integer(value);
+        }
+    },
+    read: (reader) => reader.series(countMin, countMax),
   };
 }
 
@@ -138,89 +171,115 @@ export function row<T extends object>(members: { readonly [K in keyof T]: Shape<
   const names = Object.keys(members) as (keyof T & string)[];
   const shapes = names.map((name) => members[name]);
   return {
-    encode(value) {
+    write(writer, value) {
       fits(typeof value === 'object' && value !== null, 'an object');
-      const wire: CborValue[] = [];
-      for (let index = 0; index < names.length; index += 1) {
-        const name = names[index]!;
-        try {
-          wire.push(shapes[index]!.encode(value[name]));
-        } catch (error) {
-          throw at(error, name);
-        }
+      writer.array(names.length);
+      let index = 0;
+      try {
+        for (; index < names.length; index += 1) shapes[index]!.write(writer, value[names[index]!]);
+      } catch (error) {
+        throw within(error, names[index]!);
       }
-      return wire;
     },
-    decode(item) {
-      fits(Array.isArray(item) && item.length === names.length, `an array of ${names.length}`);
+    read(reader) {
+      reader.array(names.length, names.length);
       const value: Partial<T> = {};
-      for (let index = 0; index < names.length; index += 1) {
-        const name = names[index]!;
-        try {
-          value[name] = shapes[index]!.decode(item[index]);
-        } catch (error) {
-          throw at(error, name);
-        }
+      let index = 0;
+      try {
+        for (; index < names.length; index += 1) value[names[index]!] = shapes[index]!.read(reader);
+      } catch (error) {
+        throw within(error, names[index]!);
       }
       return value as T;
     },
   };
 }
 
-/** A member of a map: its integer key, its shape, and the value that is not written and stands for absence. */
-export type Field<V> =
-  | readonly [key: number, shape: Shape<V>]
-  | readonly [key: number, shape: Shape<V>, absent: (value: V) => boolean, standIn: V];
+/** A member of a map: its integer key and its shape. */
+export interface Field<V> {
+  readonly key: number;
+  readonly shape: Shape<V>;
+  /** The value that says nothing: it is not written, and absence reads as it. One value, one encoding. */
+  readonly absent?: { readonly is: (value: V) => boolean; readonly value: V };
+}
+
+export const always = <V>(key: number, shape: Shape<V>): Field<V> => ({ key, shape });
+export const unlessNull = <V>(key: number, shape: Shape<V>): Field<V | null> => ({
+  key,
+  shape: nullable(shape),
+  absent: { is: (value) => value === null, value: null },
+});
+export const unlessZero = (key: number, shape: Shape<number>): Field<number> => ({
+  key,
+  shape,
+  absent: { is: (value) => value === 0, value: 0 },
+});
+export const unlessEmpty = <V>(key: number, shape: Shape<readonly V[]>): Field<readonly V[]> => ({
+  key,
+  shape,
+  absent: { is: (value) => Array.isArray(value) && value.length === 0, value: Object.freeze<V[]>([]) },
+});
 
 /** An object as a map of integer keys, rising: that is the order that deterministic encoding asks for. */
 export function fields<T extends object>(members: { readonly [K in keyof T]: Field<T[K]> }): Shape<T> {
   const names = Object.keys(members) as (keyof T & string)[];
   const table = names.map((name) => members[name]);
-  table.reduce((previous, [key]) => {
+  const alwaysThere = table.filter((field) => field.absent === undefined).length;
+  const known = new Set(table.map((field) => field.key));
+  table.reduce((previous, { key }) => {
     if (key <= previous) throw new RangeError('the keys of a map must rise');
     return key;
   }, -1);
   return {
-    encode(value) {
+    write(writer, value) {
       fits(typeof value === 'object' && value !== null, 'an object');
-      const wire = new Map<number, CborValue>();
-      for (let index = 0; index < names.length; index += 1) {
-        const name = names[index]!;
-        const [key, shape, absent] = table[index]!;
-        const member = value[name];
-        if (absent?.(member)) continue;
-        try {
-          wire.set(key, shape.encode(member));
-        } catch (error) {
-          throw at(error, name);
+      const isAbsent = (field: (typeof table)[number], index: number): boolean =>
+        field.absent?.is(value[names[index]!]) ?? false;
+      let count = 0;
+      table.forEach((field, index) => {
+        if (!isAbsent(field, index)) count += 1;
+      });
+      writer.map(count);
+      let index = 0;
+      try {
+        for (; index < table.length; index += 1) {
+          const field = table[index]!;
+          if (isAbsent(field, index)) continue;
+          writer.integer(field.key);
+          field.shape.write(writer, value[names[index]!]);
         }
+      } catch (error) {
+        throw within(error, names[index]!);
       }
-      return wire;
     },
-    decode(item) {
-      fits(item instanceof Map, 'a map');
+    read(reader) {
+      let left = reader.map(alwaysThere, table.length);
       const value: Partial<T> = {};
-      let known = 0;
-      for (let index = 0; index < names.length; index += 1) {
-        const name = names[index]!;
-        const field = table[index]!;
-        const member = item.get(field[0]) as CborItem | undefined;
-        try {
-          if (member === undefined) {
-            fits(field.length === 4, 'a member that is always there');
-            value[name] = field[3];
-            continue;
+      let index = 0;
+      let key = -1;
+      try {
+        for (; index < table.length; index += 1) {
+          const field = table[index]!;
+          const name = names[index]!;
+          if (key < field.key && left > 0) {
+            const next = reader.integer();
+            fits(next > key && known.has(next), 'a known member, in the order of the keys');
+            key = next;
+            left -= 1;
           }
-          known += 1;
-          const decoded = field[1].decode(member);
-          // One value has one encoding: what stands for absence is not written out.
-          fits(field.length === 2 || !field[2](decoded), 'no member where it says nothing');
-          value[name] = decoded;
-        } catch (error) {
-          throw at(error, name);
+          if (key === field.key) {
+            const member = field.shape.read(reader);
+            fits(!(field.absent?.is(member) ?? false), 'no member where it says nothing');
+            value[name] = member;
+          } else {
+            fits(field.absent !== undefined, 'a member that is always there');
+            value[name] = field.absent.value;
+          }
         }
+      } catch (error) {
+        throw within(error, names[index]!);
       }
-      fits(known === item.size, 'no other members');
+      fits(left === 0, 'no other members');
       return value as T;
     },
   };
