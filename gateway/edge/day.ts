@@ -2,10 +2,10 @@ import { HesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { METERS_MAX } from '../../protocol/limits.ts';
 import { dayAt, type LocalDay } from './calendar.ts';
-import { type DayDraft, type DayNotice, OwnerDays } from './owner-days.ts';
+import { type DayDraft, type DayNotice, type MissedDays, OwnerDays } from './owner-days.ts';
 import type { MeterSnapshot, Snapshot } from './source.ts';
 
-export type { DayDraft, DayNotice } from './owner-days.ts';
+export type { DayDraft, DayNotice, MissedDays } from './owner-days.ts';
 
 /** Whose meter this is: from the device's configuration, by channel or serial. */
 export type OwnerMap = (meter: MeterSnapshot) => TenantId;
@@ -21,6 +21,7 @@ export interface DayAccumulatorOptions {
   readonly closedThrough?: ReadonlyMap<TenantId, number>;
   /** Told once for each thing that somebody should know of: never with a reading in it. */
   readonly notice?: (notice: DayNotice, owner: TenantId) => void;
+  readonly missedDays?: MissedDays;
 }
 
 /**
@@ -34,12 +35,19 @@ export class DayAccumulator {
   readonly #owners: OwnerMap;
   readonly #closedThrough: ReadonlyMap<TenantId, number>;
   readonly #notice: (notice: DayNotice, owner: TenantId) => void;
+  readonly #missedDays: MissedDays;
   readonly #days: OwnerDays[] = [];
 
-  constructor({ owners, closedThrough = new Map(), notice = () => {} }: DayAccumulatorOptions) {
+  constructor({
+    owners,
+    closedThrough = new Map(),
+    notice = () => {},
+    missedDays = 'close',
+  }: DayAccumulatorOptions) {
     this.#owners = owners;
     this.#closedThrough = closedThrough;
     this.#notice = notice;
+    this.#missedDays = missedDays;
   }
 
   /** @throws ERR_EDGE_TIME, ERR_EDGE_METERS; what the owner map throws. Nothing was taken then. */
@@ -76,8 +84,8 @@ export class DayAccumulator {
   }
 
   /** Each owner seen, and the ordinal of the day up to which nothing is owed to it. */
-  *through(): Generator<readonly [TenantId, number]> {
-    for (const { owner, through } of this.#days) yield [owner, through];
+  through(): (readonly [TenantId, number])[] {
+    return this.#days.map(({ owner, through }) => [owner, through]);
   }
 
   #find(owner: TenantId): OwnerDays | undefined {
@@ -88,7 +96,7 @@ export class DayAccumulator {
     const known = this.#find(owner);
     if (known !== undefined) return known;
     const through = this.#closedThrough.get(owner) ?? dayAt(epochSeconds).ordinal - 1;
-    const days = new OwnerDays(owner, through, (notice) => this.#notice(notice, owner));
+    const days = new OwnerDays(owner, through, (notice) => this.#notice(notice, owner), this.#missedDays);
     this.#days.push(days);
     return days;
   }

@@ -6,7 +6,7 @@ import { Counters } from '../runtime/counters.ts';
 import { type Log, silentLog } from '../runtime/log.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import type { LocalDay } from './calendar.ts';
-import { DayAccumulator, type DayNotice, type DueDay, type OwnerMap } from './day.ts';
+import { DayAccumulator, type DayNotice, type DueDay, type MissedDays, type OwnerMap } from './day.ts';
 import type { OutboxFiles } from './outbox/files.ts';
 import type { OutboxLimits } from './outbox/limits.ts';
 import { type NewEntry, Outbox, type OutboxEntry, type Settlement } from './outbox/outbox.ts';
@@ -38,11 +38,25 @@ export interface EdgeDeviceOptions {
   readonly limits?: EdgeLimits;
   /** Whether keys of a development PKI may be used. */
   readonly development?: boolean;
+  /** `skip` for recordings: no index for a day in which nothing was seen. */
+  readonly missedDays?: MissedDays;
   readonly files?: OutboxFiles;
+}
+
+/** A reading by whose it is and the ordinal of the day that it closes. */
+export interface ReadingName {
+  readonly owner: TenantId;
+  readonly day: number;
+}
+
+/** A reading that left the outbox, or was parked in it. */
+export interface SettledReading extends ReadingName {
+  readonly verdict: Settlement['verdict'];
 }
 
 /** What came of one wake, in readings. */
 export interface WakeResult {
+  readonly settled: readonly SettledReading[];
   readonly delivered: number;
   readonly duplicates: number;
   /** Parked: kept and not sent again. */
@@ -78,6 +92,7 @@ export class EdgeDevice {
   readonly #closing = new AbortController();
   /** Closings and wakes run one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
+  #noting = false;
   #diskFailing = false;
 
   private constructor(options: EdgeDeviceOptions, outbox: Outbox) {
@@ -94,6 +109,7 @@ export class EdgeDevice {
       owners: options.owners,
       closedThrough: outbox.through(),
       notice: (notice, owner) => this.#notice(notice, owner),
+      ...(options.missedDays === undefined ? {} : { missedDays: options.missedDays }),
     });
     if (outbox.pendingCount > 0) this.#schedule.added();
   }
@@ -131,6 +147,21 @@ export class EdgeDevice {
   /** Readings that their owner refused. */
   parked(): number {
     return this.#outbox.parked().length;
+  }
+
+  /** Which readings wait, oldest first. */
+  waiting(): readonly ReadingName[] {
+    return this.#outbox.pending();
+  }
+
+  /** Which readings their owner refused. */
+  parkedReadings(): readonly ReadingName[] {
+    return this.#outbox.parked();
+  }
+
+  /** The ordinal of the last day that is closed for an owner; undefined for one that was never seen. */
+  closedThrough(owner: TenantId): number | undefined {
+    return this.#outbox.throughOf(owner);
   }
 
   /**
@@ -205,15 +236,17 @@ export class EdgeDevice {
     const batches = this.#batches();
     this.#schedule.woke();
     const tally = { delivered: 0, duplicates: 0, refused: 0, later: 0, failed: 0 };
+    const readings: SettledReading[] = [];
     let failure: HesError | null = null;
     const settled = (outcome: OwnerOutcome): void => {
-      this.#settle(outcome, tally);
+      readings.push(...this.#settle(outcome, tally));
       const batch = batches.find(({ owner }) => owner === outcome.owner)!;
       if (outcome.failure !== null) tally.failed += batch.entries.length - outcome.receipts.length;
       else tally.later += batch.entries.length - outcome.receipts.length;
       failure ??= outcome.failure;
     };
-    if (batches.length === 0) return { ...tally, failure, receiptsIgnored: 0, connections: 0, resumed: 0 };
+    if (batches.length === 0)
+      return { ...tally, settled: [], failure, receiptsIgnored: 0, connections: 0, resumed: 0 };
     const result = await deliver({
       headEnd: this.#options.headEnd,
       identity: this.#identity(),
@@ -226,7 +259,7 @@ export class EdgeDevice {
     });
     for (const [name, count] of Object.entries({ ...tally, receiptsIgnored: result.receiptsIgnored }))
       if (count > 0) this.#counters.count(`edge.${name}`, count);
-    return { ...tally, failure, ...result };
+    return { ...tally, settled: readings, failure, ...result };
   }
 
   #batches(): OwnerBatch[] {
@@ -243,7 +276,7 @@ export class EdgeDevice {
   #settle(
     { owner, receipts, laterSeconds, failure }: OwnerOutcome,
     tally: Record<'delivered' | 'duplicates' | 'refused' | 'later', number>,
-  ): void {
+  ): SettledReading[] {
     const settlements: Settlement[] = [];
     for (const { entry, receipt } of receipts) {
       if (receipt.verdict === 'later') tally.later++;
@@ -263,23 +296,35 @@ export class EdgeDevice {
     if (laterSeconds !== null) this.#schedule.later(owner, laterSeconds);
     else if (failure === null) this.#schedule.succeeded(owner);
     else if (failure.code !== 'ERR_UPLINK_ABORTED') this.#schedule.failed(owner);
+    return settlements.map(({ entry, verdict }) => ({ owner, day: entry.day, verdict }));
   }
 
-  /** An owner seen for the first time is noted on disk, or its first day would be skipped by a kill before midnight. */
+  /**
+   * An owner seen for the first time is noted on disk, or its first day would be skipped by a kill before midnight.
+   * A disk that takes no writes is tried again with the next snapshot, and spoken of once.
+   */
   #noteOwners(): void {
-    for (const [owner, through] of this.#days.through()) {
-      const noted = this.#outbox.throughOf(owner);
-      if (noted !== undefined && noted <= through) continue;
+    if (this.#noting || this.#unnoted().length === 0) return;
+    this.#noting = true;
+    void this.#inTurn(async () => {
       try {
-        this.#outbox.opened(owner, through);
+        for (const [owner, through] of this.#unnoted()) await this.#outbox.opened(owner, through);
         this.#diskFailing = false;
       } catch (error) {
-        // Tried again with the next snapshot, which may be a second away: said once.
         if (!this.#diskFailing)
           this.#log.error({ err: error, device: this.device }, 'the outbox takes no writes');
         this.#diskFailing = true;
+      } finally {
+        this.#noting = false;
       }
-    }
+    });
+  }
+
+  #unnoted(): (readonly [TenantId, number])[] {
+    return this.#days.through().filter(([owner, through]) => {
+      const noted = this.#outbox.throughOf(owner);
+      return noted === undefined || noted > through;
+    });
   }
 
   #notice(notice: DayNotice, owner: TenantId): void {

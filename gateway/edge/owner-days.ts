@@ -24,6 +24,12 @@ export const ENDED_DAYS_MAX = 400;
 /** A clock that is set back further than this had been wrong, and the days closed by it were not those days. */
 const SET_BACK_DAYS_MAX = 2;
 
+/**
+ * Whether days in which nothing was seen get an index too. A meter that was cut off owes one for each; a recording
+ * that was made on some days owes none for the days between.
+ */
+export type MissedDays = 'close' | 'skip';
+
 export type DayNotice = 'clockSetBack' | 'daysReopened' | 'profileDropped' | 'dayDropped' | 'daysMissed';
 
 /** How all meters of one owner stood at the end of one day. */
@@ -52,6 +58,7 @@ export interface DayDraft {
 export class OwnerDays {
   readonly owner: TenantId;
   readonly #notice: (notice: DayNotice) => void;
+  readonly #missedDays: MissedDays;
   /** Every day up to this ordinal is closed, or was before the owner was first seen. */
   #through: number;
   #day: LocalDay | undefined;
@@ -59,10 +66,16 @@ export class OwnerDays {
   #meterTime: Timestamp | null = null;
   readonly #ended: EndedDay[] = [];
 
-  constructor(owner: TenantId, through: number, notice: (notice: DayNotice) => void) {
+  constructor(
+    owner: TenantId,
+    through: number,
+    notice: (notice: DayNotice) => void,
+    missedDays: MissedDays = 'close',
+  ) {
     this.owner = owner;
     this.#through = through;
     this.#notice = notice;
+    this.#missedDays = missedDays;
   }
 
   get through(): number {
@@ -161,6 +174,7 @@ export class OwnerDays {
 
   /** Days in which nothing was seen: they close with what the first telegram after them shows, and no profile. */
   #missed(today: LocalDay, now: Closing, meters: readonly MeterDay[]): void {
+    if (this.#missedDays === 'skip') return;
     const last = this.#ended.at(-1)?.day.ordinal ?? this.#through;
     const first = Math.max(last + 1, this.#through + 1, today.ordinal - MISSED_DAYS_MAX);
     if (first < today.ordinal) this.#notice('daysMissed');
