@@ -29,7 +29,7 @@ let compiled: ValidateFunction<Judged> | undefined;
 
 /** The published schema, compiled once for all stand-ins of the process. */
 function schema(): ValidateFunction<Judged> {
-  compiled ??= new Ajv2020({ strict: true, allowUnionTypes: true }).compile<Judged>(
+  compiled ??= new Ajv2020({ strict: true, strictRequired: false }).compile<Judged>(
     JSON.parse(readFileSync(SCHEMA_FILE, 'utf8')) as object,
   );
   return compiled;

@@ -20,7 +20,7 @@ export async function startMdmStandIns(parts: {
         tenant,
         port,
         host: config.host,
-        log: log.child({ tenant }),
+        log,
         ...(store === undefined ? {} : { store }),
         ...(config.mdmOut === undefined ? {} : { mdmOut: config.mdmOut }),
       });
