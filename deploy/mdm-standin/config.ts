@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isTenantId, type TenantId } from '../../protocol/identity.ts';
 import type { Frozen } from '../../gateway/runtime/config.ts';
+import { isTenantId, type TenantId } from '../../protocol/identity.ts';
 
 const file = z.string().min(1).max(4_096);
 const tenant = z.custom<TenantId>(isTenantId, 'a tenant is 2 to 32 lower-case letters and digits');

@@ -76,9 +76,10 @@ async function dropTornLine(file: FileHandle): Promise<void> {
 }
 
 async function eachLine(file: FileHandle, line: (text: string) => void): Promise<void> {
+  const { size } = await file.stat();
   const chunk = Buffer.alloc(READ_BYTES);
   let rest = '';
-  for (let at = 0; ; ) {
+  for (let at = 0; at < size; ) {
     const { bytesRead } = await file.read(chunk, 0, READ_BYTES, at);
     if (bytesRead === 0) return;
     at += bytesRead;
