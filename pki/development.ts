@@ -14,6 +14,7 @@ import { loadKey, loadSealingKey, loadServerKey } from './keys.ts';
 import { type PkiLayout, pkiLayout } from './layout.ts';
 import { parseManifest } from './manifest.ts';
 import { derOf, readPem } from './pem.ts';
+import { recipientOf } from './sealing.ts';
 
 export { type BulkOptions, type DeviceRequest, issueDevice, issueDevices } from './devices.ts';
 export { type DeviceIdentity, readDeviceIdentity, saveDeviceIdentity } from './identity.ts';
@@ -89,7 +90,7 @@ export function loadDevelopmentPki(options: {
   const owners = new Map<TenantId, OwnerKey>();
   for (const { tenant, kid } of manifest.tenants) {
     authorities.set(tenant, loadAuthority(layout, tenant, root.pem, nowMs));
-    owners.set(tenant, loadOwner(layout, tenant, kid, nowMs));
+    owners.set(tenant, loadOwner(layout, tenant, kid, root.pem, nowMs));
   }
   return { layout, tenants: [...authorities.keys()], root, authorities, owners };
 }
@@ -145,15 +146,20 @@ function loadAuthority(layout: PkiLayout, tenant: TenantId, root: string, nowMs:
   return authorityOf(certificate.der, privateKey);
 }
 
-function loadOwner(layout: PkiLayout, tenant: TenantId, kid: string, nowMs: number): OwnerKey {
+function loadOwner(layout: PkiLayout, tenant: TenantId, kid: string, root: string, nowMs: number): OwnerKey {
   const files = layout.sealing(tenant, kid);
-  const key = withFile(files.key, () => loadSealingKey(files, { tenant, development: true }));
-  if (Buffer.from(key.kid).toString('hex') !== kid)
+  withFile(files.key, () => loadSealingKey(files, { tenant, development: true }));
+  checkNotExpired(files.certificate, nowMs);
+  const certificate = readText(files.certificate);
+  // As a device will check it: a damaged chain is found here, not ten thousand devices later.
+  const recipient = withFile(files.certificate, () =>
+    recipientOf(certificate, { tenant, root, atMs: nowMs, development: true }),
+  );
+  if (Buffer.from(recipient.kid).toString('hex') !== kid)
     throw pkiError('ERR_PKI_DAMAGED', `${files.certificate} is another key than its name says`, {
       context: { file: files.certificate },
     });
-  checkNotExpired(files.certificate, nowMs);
-  return { kid, certificate: readText(files.certificate) };
+  return { kid, certificate };
 }
 
 function checkNotExpired(file: string, nowMs: number): void {

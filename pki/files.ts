@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -71,8 +72,21 @@ export function writeNew(file: string, text: string, durable = true): void {
   });
 }
 
+/**
+ * Make a folder and those above it. (Step by step: Node's recursive mkdir never returns where the system denies
+ * that a parent exists which is plainly there, as /proc does.)
+ */
 export function makeFolder(folder: string): void {
-  withFile(folder, () => mkdirSync(folder, { recursive: true, mode: FOLDER_MODE }));
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  withFile(folder, () => {
+    try {
+      mkdirSync(folder, { mode: FOLDER_MODE });
+    } catch (error) {
+      // Another process may have made it in between; a file in its place is still an error.
+      if (systemCode(error) !== 'EEXIST' || !statSync(folder).isDirectory()) throw error;
+    }
+  });
 }
 
 /** The name of something being made beside its place; a killed process leaves nothing but such a name. */

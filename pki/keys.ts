@@ -1,6 +1,6 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { TenantId } from '../protocol/identity.ts';
-import { hasProfile } from './anchors.ts';
+import { hasProfile, openX509 } from './anchors.ts';
 import { type Certificate, isDevelopmentCertificate, parseCertificate } from './certificate.ts';
 import { pkiError } from './errors.ts';
 import { readText, withFile } from './files.ts';
@@ -36,7 +36,7 @@ export function loadKey(files: KeyFiles, options: { readonly development?: boole
       context: { file: files.certificate },
     });
   const privateKey = withFile(files.key, () => createPrivateKey(keyPem));
-  if (!new X509Certificate(leaf).checkPrivateKey(privateKey))
+  if (!openX509(leaf).checkPrivateKey(privateKey))
     throw pkiError('ERR_TRUST_KEY', `${files.key} is not the key of ${files.certificate}`, {
       context: { file: files.key },
     });
@@ -56,15 +56,21 @@ export function loadSealingKey(
   return { kid: sealingKid(certificate.spki), privateKey };
 }
 
-/** What the front's TLS listener takes as `cert` and `key`. @throws as `loadKey` */
+/**
+ * What the front's TLS listener takes as `cert` and `key`: the certificate file holds the head-end CA's after the
+ * front's own, since devices know the root alone.
+ * @throws as `loadKey`
+ */
 export function loadServerKey(
   files: KeyFiles,
   options: { readonly development?: boolean } = {},
 ): { readonly cert: string; readonly key: string } {
   const { certificate, certificatePem, keyPem } = loadKey(files, options);
-  if (!hasProfile(certificate, PROFILES.frontServer))
-    throw pkiError('ERR_TRUST_KEY', `${files.certificate} is no server certificate of a front`, {
-      context: { file: files.certificate },
-    });
+  const refused = (why: string) =>
+    pkiError('ERR_TRUST_KEY', `${files.certificate} ${why}`, { context: { file: files.certificate } });
+  if (!hasProfile(certificate, PROFILES.frontServer)) throw refused('is no server certificate of a front');
+  const above = readPem('CERTIFICATE', certificatePem)[1];
+  if (above === undefined || !openX509(certificate.der).verify(openX509(above).publicKey))
+    throw refused('lacks the certificate of the CA that issued it, after its own');
   return { cert: certificatePem, key: keyPem };
 }

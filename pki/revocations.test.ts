@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { type PinnedIssuer, pinAuthorities } from './anchors.ts';
+import { parseCertificate } from './certificate.ts';
+import { makeCrl, parseCrl } from './crl.ts';
+import { toPem } from './pem.ts';
+import { loadRevocations } from './revocations.ts';
+import { DAY_MS, FLUVIUS, makeIssuing, makeLeaf, makeRoot, NOW_MS, ORES } from './testing/field.ts';
+import { openssl, runOpenssl } from './testing/openssl.ts';
+
+const root = makeRoot();
+const ores = makeIssuing(root, ORES);
+const fluvius = makeIssuing(root, FLUVIUS);
+const issuers: PinnedIssuer[] = [
+  { tenant: ORES, certificate: ores.certificatePem },
+  { tenant: FLUVIUS, certificate: fluvius.certificatePem },
+];
+const { authorities } = pinAuthorities({ root: root.certificatePem, issuers });
+const code = (name: string) => expect.objectContaining({ code: name });
+const revoked = (serial: string) => ({ serial, atMs: NOW_MS, reason: 'keyCompromise' as const });
+const listOf = (authority: typeof ores, serials: readonly string[], number = 1n) =>
+  makeCrl(authority, {
+    number,
+    thisUpdateMs: NOW_MS - DAY_MS,
+    nextUpdateMs: NOW_MS + DAY_MS,
+    entries: serials.map(revoked),
+  });
+const oresId = ores.certificate.subjectKeyId!;
+const fluviusId = fluvius.certificate.subjectKeyId!;
+
+describe('revocation lists', () => {
+  it.each([
+    { name: 'of a CA that is not pinned', lists: [listOf(makeIssuing(root, ORES), [])] },
+    {
+      name: 'that another CA signed in the name of a pinned one',
+      lists: [listOf({ ...fluvius, certificate: ores.certificate }, ['4f'])],
+    },
+    { name: 'of which there are two of one CA', lists: [listOf(ores, []), listOf(ores, ['4f'], 2n)] },
+    {
+      name: 'with a bit changed',
+      lists: [
+        (() => {
+          const list = Buffer.from(listOf(ores, ['4f4f4f4f']));
+          list[list.indexOf('4f4f4f4f', 0, 'hex')] = 0x4e;
+          return list;
+        })(),
+      ],
+    },
+  ])('are refused $name', ({ lists }) => {
+    expect(() => loadRevocations(lists, authorities)).toThrow(code('ERR_TRUST_CRL'));
+  });
+
+  it('are refused when they are older than those in use, or when one has gone missing', () => {
+    const inUse = loadRevocations([listOf(ores, ['4f'], 5n), listOf(fluvius, [])], authorities);
+    expect(() => loadRevocations([listOf(ores, [], 4n), listOf(fluvius, [])], authorities, inUse)).toThrow(
+      code('ERR_TRUST_CRL'),
+    );
+    expect(() => loadRevocations([listOf(ores, ['4f'], 6n)], authorities, inUse)).toThrow(
+      code('ERR_TRUST_CRL'),
+    );
+  });
+
+  it('hold for the CA that made them only', () => {
+    const list = loadRevocations([listOf(ores, ['4f01', '50']), listOf(fluvius, ['51'])], authorities);
+    expect(list.size).toBe(3);
+    expect(list.has(oresId, '4f01')).toBe(true);
+    expect(list.has(fluviusId, '4f01')).toBe(false);
+    expect(list.has(fluviusId, '51')).toBe(true);
+  });
+
+  it('are read from PEM, empty ones too', () => {
+    const list = loadRevocations([toPem('X509 CRL', listOf(ores, []))], authorities);
+    expect(list.size).toBe(0);
+    expect(list.nextUpdateMs(oresId)).toBe(NOW_MS + DAY_MS);
+    expect(list.nextUpdateMs(fluviusId)).toBeUndefined();
+  });
+
+  it('of 100,000 certificates are made and read', () => {
+    const serials = Array.from({ length: 100_000 }, (_, at) => (0x40000000 + at).toString(16));
+    const list = loadRevocations([listOf(ores, serials)], authorities);
+    expect(list.size).toBe(100_000);
+    expect(list.has(oresId, serials[99_999]!)).toBe(true);
+  });
+
+  it('give back what was put in', () => {
+    const parsed = parseCrl(listOf(ores, ['7f', '0102'], 300n));
+    expect(parsed.number).toBe(300n);
+    expect(parsed.entries.map(({ serial, reason }) => [serial, reason])).toEqual([
+      ['7f', 'keyCompromise'],
+      ['0102', 'keyCompromise'],
+    ]);
+  });
+
+  it.skipIf(!openssl)('mean the same to openssl verify -crl_check (needs openssl)', () => {
+    const [good, bad] = [makeLeaf(ores), makeLeaf(ores)];
+    const crl = listOf(ores, [parseCertificate(bad.der).serial]);
+    const verify = (leaf: typeof good, list = crl) =>
+      runOpenssl(
+        ['verify', '-x509_strict', '-crl_check', '-attime', String(NOW_MS / 1000)].concat([
+          '-CAfile',
+          'root.pem',
+          '-untrusted',
+          'ca.pem',
+          '-CRLfile',
+          'crl.pem',
+          'leaf.pem',
+        ]),
+        {
+          'root.pem': root.certificatePem,
+          'ca.pem': ores.certificatePem,
+          'crl.pem': toPem('X509 CRL', list),
+          'leaf.pem': leaf.pem,
+        },
+      );
+    expect(verify(good)).toMatchObject({ ok: true });
+    expect(verify(bad).text).toContain('certificate revoked');
+    expect(verify(good, listOf({ ...fluvius, certificate: ores.certificate }, [])).ok).toBe(false);
+    const shown = runOpenssl(['crl', '-in', 'crl.pem', '-noout', '-text'], {
+      'crl.pem': toPem('X509 CRL', crl),
+    });
+    expect(shown.text).toMatch(/CRL Number:\s+1\s/);
+    expect(shown.text).toContain('Key Compromise');
+  });
+});
