@@ -66,6 +66,10 @@ export function dayAfter(day: LocalDay, count = 1): LocalDay {
 
 /** Minutes that local time is ahead of UTC at an instant: 60 or 120. */
 export function offsetMinutesAt(epochSeconds: number): number {
+  const { ordinal, start, end } = dayAt(epochSeconds);
+  const atStart = ordinal * DAY_SECONDS - start;
+  const atEnd = (ordinal + 1) * DAY_SECONDS - end;
+  if (atStart === atEnd) return atStart / 60;
   const zoned = Temporal.Instant.fromEpochMilliseconds(epochSeconds * 1000).toZonedDateTimeISO(METERING_ZONE);
   return zoned.offsetNanoseconds / 60e9;
 }

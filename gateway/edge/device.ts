@@ -9,13 +9,15 @@ import type { LocalDay } from './calendar.ts';
 import { DayAccumulator, type DayNotice, type DueDay, type MissedDays, type OwnerMap } from './day.ts';
 import type { OutboxFiles } from './outbox/files.ts';
 import type { OutboxLimits } from './outbox/limits.ts';
-import { type NewEntry, Outbox, type OutboxEntry, type Settlement } from './outbox/outbox.ts';
+import { type NewEntry, Outbox } from './outbox/outbox.ts';
 import { SCHEDULE_LIMITS, type ScheduleLimits, WakeSchedule } from './schedule.ts';
 import { type Sealer, sealDay, sealerOf } from './seal.ts';
 import type { Snapshot } from './source.ts';
-import type { HeadEnd, TlsMemory } from './uplink/connection.ts';
-import { deliver, type OwnerBatch, type OwnerOutcome } from './uplink/deliver.ts';
+import type { HeadEnd } from './uplink/connection.ts';
 import { UPLINK_LIMITS, type UplinkLimits } from './uplink/limits.ts';
+import { type ReadingName, type WakeResult, Waker } from './uplink/waker.ts';
+
+export type { ReadingName, SettledReading, WakeResult } from './uplink/waker.ts';
 
 export interface EdgeLimits {
   readonly outbox?: Partial<OutboxLimits>;
@@ -43,35 +45,6 @@ export interface EdgeDeviceOptions {
   readonly files?: OutboxFiles;
 }
 
-/** A reading by whose it is and the ordinal of the day that it closes. */
-export interface ReadingName {
-  readonly owner: TenantId;
-  readonly day: number;
-}
-
-/** A reading that left the outbox, or was parked in it. */
-export interface SettledReading extends ReadingName {
-  readonly verdict: Settlement['verdict'];
-}
-
-/** What came of one wake, in readings. */
-export interface WakeResult {
-  readonly settled: readonly SettledReading[];
-  readonly delivered: number;
-  readonly duplicates: number;
-  /** Parked: kept and not sent again. */
-  readonly refused: number;
-  /** Asked to come back later: still in the outbox. */
-  readonly later: number;
-  /** Not answered: still in the outbox. */
-  readonly failed: number;
-  readonly failure: HesError | null;
-  readonly receiptsIgnored: number;
-  /** Connections made, and how many of them resumed a TLS session. */
-  readonly connections: number;
-  readonly resumed: number;
-}
-
 /**
  * The meter side of the uplink: snapshots in, sealed days out.
  *
@@ -87,8 +60,7 @@ export class EdgeDevice {
   readonly #outbox: Outbox;
   readonly #days: DayAccumulator;
   readonly #schedule: WakeSchedule;
-  readonly #uplinkLimits: UplinkLimits;
-  readonly #tls: TlsMemory = { session: undefined };
+  readonly #waker: Waker;
   readonly #closing = new AbortController();
   /** Closings and wakes run one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -103,8 +75,15 @@ export class EdgeDevice {
     this.#counters = options.counters ?? new Counters();
     this.#clock = options.clock ?? systemClock;
     this.#outbox = outbox;
-    this.#uplinkLimits = { ...UPLINK_LIMITS, ...limits?.uplink };
     this.#schedule = new WakeSchedule(this.#clock, random, { ...SCHEDULE_LIMITS, ...limits?.schedule });
+    this.#waker = new Waker({
+      outbox,
+      schedule: this.#schedule,
+      headEnd: options.headEnd,
+      limits: { ...UPLINK_LIMITS, ...limits?.uplink },
+      log: this.#log,
+      counters: this.#counters,
+    });
     this.#days = new DayAccumulator({
       owners: options.owners,
       closedThrough: outbox.through(),
@@ -186,9 +165,8 @@ export class EdgeDevice {
   wake(signal?: AbortSignal): Promise<WakeResult> {
     this.#requireOpen();
     const closing = this.#closing.signal;
-    return this.#inTurn(() =>
-      this.#wake(signal === undefined ? closing : AbortSignal.any([signal, closing])),
-    );
+    const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+    return this.#inTurn(() => this.#waker.wake(this.#identity(), either));
   }
 
   /** End a running wake, wait for it and let go of the outbox. */
@@ -230,73 +208,6 @@ export class EdgeDevice {
       }
       throw error;
     }
-  }
-
-  async #wake(signal: AbortSignal): Promise<WakeResult> {
-    const batches = this.#batches();
-    this.#schedule.woke();
-    const tally = { delivered: 0, duplicates: 0, refused: 0, later: 0, failed: 0 };
-    const readings: SettledReading[] = [];
-    let failure: HesError | null = null;
-    const settled = (outcome: OwnerOutcome): void => {
-      readings.push(...this.#settle(outcome, tally));
-      const batch = batches.find(({ owner }) => owner === outcome.owner)!;
-      if (outcome.failure !== null) tally.failed += batch.entries.length - outcome.receipts.length;
-      else tally.later += batch.entries.length - outcome.receipts.length;
-      failure ??= outcome.failure;
-    };
-    if (batches.length === 0)
-      return { ...tally, settled: [], failure, receiptsIgnored: 0, connections: 0, resumed: 0 };
-    const result = await deliver({
-      headEnd: this.#options.headEnd,
-      identity: this.#identity(),
-      memory: this.#tls,
-      limits: this.#uplinkLimits,
-      signal,
-      batches,
-      read: (entry) => this.#outbox.read(entry),
-      settled,
-    });
-    for (const [name, count] of Object.entries({ ...tally, receiptsIgnored: result.receiptsIgnored }))
-      if (count > 0) this.#counters.count(`edge.${name}`, count);
-    return { ...tally, settled: readings, failure, ...result };
-  }
-
-  #batches(): OwnerBatch[] {
-    const batches = new Map<TenantId, OutboxEntry[]>();
-    for (const entry of this.#outbox.pending()) {
-      if (!this.#schedule.isDue(entry.owner)) continue;
-      const known = batches.get(entry.owner);
-      if (known === undefined) batches.set(entry.owner, [entry]);
-      else known.push(entry);
-    }
-    return [...batches].map(([owner, entries]) => ({ owner, entries }));
-  }
-
-  #settle(
-    { owner, receipts, laterSeconds, failure }: OwnerOutcome,
-    tally: Record<'delivered' | 'duplicates' | 'refused' | 'later', number>,
-  ): SettledReading[] {
-    const settlements: Settlement[] = [];
-    for (const { entry, receipt } of receipts) {
-      if (receipt.verdict === 'later') tally.later++;
-      else if (receipt.verdict === 'refused') {
-        tally.refused++;
-        settlements.push({ entry, verdict: 'refused', code: receipt.code });
-        this.#log.warn(
-          { device: this.device, owner, code: receipt.code },
-          'an owner refused a reading: parked',
-        );
-      } else {
-        tally[receipt.verdict === 'delivered' ? 'delivered' : 'duplicates']++;
-        settlements.push({ entry, verdict: receipt.verdict });
-      }
-    }
-    this.#outbox.settle(settlements);
-    if (laterSeconds !== null) this.#schedule.later(owner, laterSeconds);
-    else if (failure === null) this.#schedule.succeeded(owner);
-    else if (failure.code !== 'ERR_UPLINK_ABORTED') this.#schedule.failed(owner);
-    return settlements.map(({ entry, verdict }) => ({ owner, day: entry.day, verdict }));
   }
 
   /**

@@ -4,28 +4,20 @@ import { RECEIPT_KEY_BYTES } from '../../../protocol/keys.ts';
 import type { RefusalCode } from '../../../protocol/receipt.ts';
 import { type Log, silentLog } from '../../runtime/log.ts';
 import { nodeFiles, type OutboxFiles } from './files.ts';
-import { encodeFrame, encodeHead, FRAME_HEAD_BYTES, HEAD_BYTES, type OutboxRecord } from './frames.ts';
+import { encodeFrame, encodeHead, HEAD_BYTES, type OutboxRecord } from './frames.ts';
 import { COMPACT_BYTES_MIN, FRAME_BYTES_MAX, OUTBOX_LIMITS, type OutboxLimits } from './limits.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { recover } from './recover.ts';
+import {
+  ENTRY_HEAD_BYTES,
+  type NewEntry,
+  type OutboxEntry,
+  OutboxState,
+  type OwnerState,
+  type StoredEntry,
+} from './state.ts';
 
-/** A sealed reading on disk: what is known of it without reading it. */
-export interface OutboxEntry {
-  readonly owner: TenantId;
-  /** Ordinal of the day that it closes. */
-  readonly day: number;
-  readonly sequence: number;
-  /** Bytes of the sealed reading. */
-  readonly length: number;
-}
-
-export interface NewEntry {
-  readonly owner: TenantId;
-  readonly day: number;
-  readonly sequence: number;
-  readonly sealed: Uint8Array;
-  readonly receiptKey: Uint8Array;
-}
+export type { NewEntry, OutboxEntry } from './state.ts';
 
 export type Settlement = { readonly entry: OutboxEntry } & (
   | { readonly verdict: 'delivered' | 'duplicate' }
@@ -40,20 +32,12 @@ export interface OutboxOptions {
   readonly files?: OutboxFiles;
 }
 
-interface Stored extends OutboxEntry {
-  /** Where the sealed bytes are in the file; the receipt key stands 4 bytes of length before them. */
-  sealedAt: number;
-  refused: RefusalCode | null;
-}
-
-interface OwnerState {
-  through: number;
-  lastSequence: number;
+interface Image {
+  readonly bytes: Buffer;
+  readonly places: readonly (readonly [StoredEntry, number])[];
 }
 
 const LENGTH_BYTES = 4;
-/** More than what stands around the sealed bytes (90 bytes at most), and the frame that parks them (51). */
-const ENTRY_HEAD_BYTES = 160;
 
 /**
  * Sealed readings that wait for their receipt, in one append-only file per device. An entry counts once it is on
@@ -72,12 +56,11 @@ export class Outbox {
   readonly #log: Log;
   readonly #files: OutboxFiles;
   readonly #lock: Lock;
-  readonly #owners = new Map<TenantId, OwnerState>();
-  #entries: Stored[] = [];
+  readonly #state = new OutboxState();
   #fileBytes = 0;
   /** A write failed: what the file holds behind `#fileBytes` is not known, so the next write makes a new one. */
   #suspect = false;
-  #appending = false;
+  #busy = false;
   #parkedDropped = 0;
 
   private constructor(options: OutboxOptions, path: string, lock: Lock) {
@@ -104,18 +87,16 @@ export class Outbox {
 
   /** Waiting for their receipt, oldest first. */
   pending(): readonly OutboxEntry[] {
-    return this.#entries.filter(({ refused }) => refused === null);
+    return this.#state.pending();
   }
 
   /** Refused by their owner: kept and not sent again. */
   parked(): readonly (OutboxEntry & { readonly refused: RefusalCode | null })[] {
-    return this.#entries.filter(({ refused }) => refused !== null);
+    return this.#state.parked();
   }
 
   get pendingCount(): number {
-    let count = 0;
-    for (const { refused } of this.#entries) if (refused === null) count++;
-    return count;
+    return this.#state.pendingCount;
   }
 
   get parkedDropped(): number {
@@ -124,11 +105,11 @@ export class Outbox {
 
   /** The last closed day (ordinal) of every owner that was ever seen. */
   through(): ReadonlyMap<TenantId, number> {
-    return new Map([...this.#owners].map(([owner, { through }]) => [owner, through]));
+    return new Map([...this.#state.owners].map(([owner, { through }]) => [owner, through]));
   }
 
   throughOf(owner: TenantId): number | undefined {
-    return this.#owners.get(owner)?.through;
+    return this.#state.owners.get(owner)?.through;
   }
 
   /**
@@ -136,11 +117,11 @@ export class Outbox {
    * even on a device whose outbox was lost, and an index that is made again has the same number as before.
    */
   nextSequence(owner: TenantId, day: number): number {
-    return Math.max((this.#owners.get(owner)?.lastSequence ?? 0) + 1, day);
+    return Math.max((this.#state.owners.get(owner)?.lastSequence ?? 0) + 1, day);
   }
 
   isClosed(owner: TenantId, day: number): boolean {
-    return day <= (this.#owners.get(owner)?.through ?? -1);
+    return day <= (this.throughOf(owner) ?? -1);
   }
 
   /**
@@ -148,25 +129,17 @@ export class Outbox {
    * had closed days that have not been yet.
    * @throws ERR_OUTBOX_WRITE
    */
-  opened(owner: TenantId, through: number): void {
-    const before = this.#owners.get(owner);
-    const state = { through, lastSequence: before?.lastSequence ?? 0 };
+  async opened(owner: TenantId, through: number): Promise<void> {
     this.#checkLock();
-    this.#owners.set(owner, state);
-    try {
-      if (this.#suspect && !this.#appending) {
-        this.#rewrite();
-        return;
-      }
-      const frame = encodeFrame([{ kind: 'owner', owner, ...state }]);
-      this.#write(() => this.#files.appendDurablySync(this.path, frame));
-      this.#fileBytes += frame.length;
-    } catch (error) {
-      this.#suspect = true;
-      if (before === undefined) this.#owners.delete(owner);
-      else this.#owners.set(owner, before);
-      throw error;
-    }
+    const state = { through, lastSequence: this.#state.owners.get(owner)?.lastSequence ?? 0 };
+    await this.#alone(async () => {
+      if (this.#suspect) {
+        const image = this.#image(new Map(this.#state.owners).set(owner, state));
+        await this.#attempt(null, () => this.#files.replaceDurably(this.path, image.bytes));
+        this.#moved(image);
+      } else await this.#append(encodeFrame([{ kind: 'owner', owner, ...state }]));
+      this.#state.setOwner(owner, state);
+    });
   }
 
   /**
@@ -177,26 +150,20 @@ export class Outbox {
   async append(entries: readonly NewEntry[]): Promise<number> {
     const fresh = entries.filter(({ owner, day }) => !this.isClosed(owner, day));
     if (fresh.length === 0) return 0;
-    if (this.#appending) throw new HesError('ERR_OUTBOX_WRITE', 'an append of this outbox is still running');
     this.#checkLock();
-    this.#makeRoom(fresh);
-    const frame = encodeFrame(fresh.map((entry) => ({ kind: 'entry', ...entry })));
-    this.#appending = true;
-    try {
+    await this.#alone(async () => {
+      this.#makeRoom(fresh);
       if (this.#suspect) this.#rewrite();
       const start = this.#fileBytes;
-      this.#fileBytes += frame.length;
-      await this.#attempt(start, () => this.#files.appendDurably(this.path, frame));
-      this.#keep(fresh, start);
-    } finally {
-      this.#appending = false;
-    }
+      await this.#append(encodeFrame(fresh.map((entry) => ({ kind: 'entry', ...entry }))));
+      this.#state.keep(fresh, start);
+    });
     return fresh.length;
   }
 
   /** @throws ERR_OUTBOX_READ */
   read(entry: OutboxEntry): { readonly sealed: Uint8Array; readonly receiptKey: Uint8Array } {
-    const { sealedAt, length } = this.#find(entry)!;
+    const { sealedAt, length } = this.#state.find(entry)!;
     const keyAt = sealedAt - LENGTH_BYTES - RECEIPT_KEY_BYTES;
     try {
       const bytes = this.#files.readAt(this.path, keyAt, sealedAt + length - keyAt);
@@ -214,14 +181,14 @@ export class Outbox {
   settle(settlements: readonly Settlement[]): void {
     const records: OutboxRecord[] = [];
     for (const settlement of settlements) {
-      const stored = this.#find(settlement.entry);
+      const stored = this.#state.find(settlement.entry);
       if (stored === undefined) continue;
       const { owner, sequence } = stored;
       if (settlement.verdict === 'refused') {
         stored.refused = settlement.code;
         records.push({ kind: 'parked', owner, sequence, code: settlement.code });
       } else {
-        this.#remove(stored);
+        this.#state.remove(stored);
         records.push({ kind: 'delivered', owner, sequence });
       }
     }
@@ -229,8 +196,8 @@ export class Outbox {
     if (records.length === 0) return;
     // Behind a failed write nothing may be appended: the next new file will hold what counts.
     if (!this.#suspect) this.#note(encodeFrame(records));
-    const wasteful = this.#fileBytes > COMPACT_BYTES_MIN && this.#fileBytes > 2 * this.#liveBytes();
-    if (!this.#appending && (this.#suspect || wasteful)) this.#tryCompact();
+    const wasteful = this.#fileBytes > COMPACT_BYTES_MIN && this.#fileBytes > 2 * this.#state.liveBytes;
+    if (!this.#busy && (this.#suspect || wasteful)) this.#tryCompact();
   }
 
   close(): void {
@@ -245,7 +212,7 @@ export class Outbox {
       return 0;
     }
     const { records, length, tornBytes } = recover(this.path, bytes, this.#device);
-    for (const { record, sealedAt } of records) this.#replay(record, sealedAt);
+    for (const { record, sealedAt } of records) this.#state.replay(record, sealedAt);
     this.#fileBytes = length;
     if (tornBytes > 0) {
       this.#log.warn({ path: this.path, tornBytes }, 'cut an unfinished write from the end of the outbox');
@@ -258,49 +225,12 @@ export class Outbox {
     return tornBytes;
   }
 
-  #replay(record: OutboxRecord, sealedAt: number): void {
-    const { owner } = record;
-    if (record.kind === 'owner') {
-      this.#owners.set(owner, { through: record.through, lastSequence: record.lastSequence });
-    } else if (record.kind === 'entry') {
-      const { day, sequence, sealed } = record;
-      this.#entries.push({ owner, day, sequence, length: sealed.length, sealedAt, refused: null });
-      this.#advance(owner, day, sequence);
-    } else {
-      const stored = this.#entries.find(
-        (entry) => entry.owner === owner && entry.sequence === record.sequence,
-      );
-      if (stored === undefined) return;
-      if (record.kind === 'parked') stored.refused = record.code;
-      else this.#remove(stored);
-    }
-  }
-
-  #keep(entries: readonly NewEntry[], frameStart: number): void {
-    let offset = frameStart + FRAME_HEAD_BYTES;
-    for (const { owner, day, sequence, sealed } of entries) {
-      // Kind, owner, day, sequence, receipt key and length stand before the sealed bytes (frames.ts).
-      const sealedAt = offset + 2 + owner.length + 4 + 8 + RECEIPT_KEY_BYTES + LENGTH_BYTES;
-      this.#entries.push({ owner, day, sequence, length: sealed.length, sealedAt, refused: null });
-      this.#advance(owner, day, sequence);
-      offset = sealedAt + sealed.length;
-    }
-  }
-
-  #advance(owner: TenantId, day: number, sequence: number): void {
-    const state = this.#owners.get(owner);
-    this.#owners.set(owner, {
-      through: Math.max(state?.through ?? 0, day),
-      lastSequence: Math.max(state?.lastSequence ?? 0, sequence),
-    });
-  }
-
   /** Beyond the bound the oldest refused reading goes: a fault that lasts must not push out good readings. */
   #dropParked(): OutboxRecord[] {
-    const parked = this.#entries.filter(({ refused }) => refused !== null);
+    const parked = this.#state.parked();
     const excess = parked.slice(0, Math.max(0, parked.length - this.#limits.parkedMax));
     for (const stored of excess) {
-      this.#remove(stored);
+      this.#state.remove(stored);
       this.#parkedDropped++;
       this.#log.error({ owner: stored.owner, code: stored.refused }, 'gave up the oldest refused reading');
     }
@@ -311,7 +241,7 @@ export class Outbox {
     const { entriesMax, bytesMax } = this.#limits;
     const bytes = fresh.reduce((sum, { sealed }) => sum + sealed.length + ENTRY_HEAD_BYTES, 0);
     const count = this.pendingCount + fresh.length;
-    const live = this.#liveBytes();
+    const live = this.#state.liveBytes;
     if (count > entriesMax || live + bytes > bytesMax || bytes > FRAME_BYTES_MAX)
       throw new HesError(
         'ERR_OUTBOX_FULL',
@@ -321,13 +251,6 @@ export class Outbox {
         },
       );
     if (this.#fileBytes + bytes > bytesMax) this.#rewrite();
-  }
-
-  #liveBytes(): number {
-    return this.#entries.reduce(
-      (sum, { length }) => sum + length + ENTRY_HEAD_BYTES,
-      HEAD_BYTES + 64 * this.#owners.size,
-    );
   }
 
   #note(frame: Buffer): void {
@@ -350,34 +273,52 @@ export class Outbox {
 
   /** Write what counts into a new file and put it in the place of the old one. @throws ERR_OUTBOX_WRITE */
   #rewrite(): void {
+    const image = this.#image(this.#state.owners);
+    this.#write(() => this.#files.replace(this.path, image.bytes));
+    this.#moved(image);
+  }
+
+  /** The file as it would be if it were written anew, and where the entries would then be. */
+  #image(owners: ReadonlyMap<TenantId, OwnerState>): Image {
     const parts: Buffer[] = [encodeHead(this.#device)];
-    const moved: [Stored, number][] = [];
+    const places: [StoredEntry, number][] = [];
     let offset = HEAD_BYTES;
-    const add = (...records: OutboxRecord[]): Buffer => {
-      const frame = encodeFrame(records);
+    const add = (record: OutboxRecord): void => {
+      const frame = encodeFrame([record]);
       parts.push(frame);
       offset += frame.length;
-      return frame;
     };
-    for (const [owner, state] of this.#owners) add({ kind: 'owner', owner, ...state });
-    for (const stored of this.#entries) {
+    for (const [owner, state] of owners) add({ kind: 'owner', owner, ...state });
+    for (const stored of this.#state.entries) {
       const { owner, day, sequence, refused } = stored;
       add({ kind: 'entry', owner, day, sequence, ...this.read(stored) });
-      moved.push([stored, offset - stored.length]);
+      places.push([stored, offset - stored.length]);
       if (refused !== null) add({ kind: 'parked', owner, sequence, code: refused });
     }
-    this.#write(() => this.#files.replace(this.path, Buffer.concat(parts)));
-    for (const [stored, sealedAt] of moved) stored.sealedAt = sealedAt;
-    this.#fileBytes = offset;
+    return { bytes: Buffer.concat(parts), places };
+  }
+
+  #moved({ bytes, places }: Image): void {
+    for (const [stored, sealedAt] of places) stored.sealedAt = sealedAt;
+    this.#fileBytes = bytes.length;
     this.#suspect = false;
   }
 
-  #find(entry: OutboxEntry): Stored | undefined {
-    return this.#entries.find(({ owner, sequence }) => owner === entry.owner && sequence === entry.sequence);
+  /** `settle` may come in between, and then neither makes a new file nor waits: it only appends. */
+  async #alone(work: () => Promise<void>): Promise<void> {
+    if (this.#busy) throw new HesError('ERR_OUTBOX_WRITE', 'another write of this outbox is still running');
+    this.#busy = true;
+    try {
+      await work();
+    } finally {
+      this.#busy = false;
+    }
   }
 
-  #remove(stored: Stored): void {
-    this.#entries.splice(this.#entries.indexOf(stored), 1);
+  async #append(frame: Buffer): Promise<void> {
+    const start = this.#fileBytes;
+    this.#fileBytes += frame.length;
+    await this.#attempt(start, () => this.#files.appendDurably(this.path, frame));
   }
 
   #checkLock(): void {
@@ -394,13 +335,13 @@ export class Outbox {
   }
 
   /** After a failed write or flush the tail is unknown (a second flush may lie): cut it, and start a new file next time. */
-  async #attempt(lengthBefore: number, write: () => Promise<void>): Promise<void> {
+  async #attempt(lengthBefore: number | null, write: () => Promise<void>): Promise<void> {
     try {
       await write();
     } catch (cause) {
       this.#suspect = true;
       try {
-        this.#files.truncate(this.path, lengthBefore);
+        if (lengthBefore !== null) this.#files.truncate(this.path, lengthBefore);
       } catch (error) {
         this.#log.error({ err: error }, 'an unfinished write stays at the end of the outbox');
       }
