@@ -6,6 +6,8 @@ export interface DueQueueOptions<Item> {
   readonly concurrency: number;
   /** Do the work; the milliseconds after which the item is due again, or null when it is done with. */
   readonly work: (item: Item) => Promise<number | null>;
+  /** Told of the first error that the work threw; `idle` rejects with it as well. */
+  readonly failed?: (error: unknown) => void;
 }
 
 interface Entry<Item> {
@@ -19,6 +21,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 export class DueQueue<Item> {
   readonly #concurrency: number;
   readonly #work: (item: Item) => Promise<number | null>;
+  readonly #failed: ((error: unknown) => void) | undefined;
   readonly #heap: Entry<Item>[] = [];
   /** Every item that waits or is worked on: nothing is in here twice. */
   readonly #present = new Set<Item>();
@@ -28,9 +31,10 @@ export class DueQueue<Item> {
   #stopped = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor({ concurrency, work }: DueQueueOptions<Item>) {
+  constructor({ concurrency, work, failed }: DueQueueOptions<Item>) {
     this.#concurrency = concurrency;
     this.#work = work;
+    this.#failed = failed;
   }
 
   get size(): number {
@@ -86,7 +90,10 @@ export class DueQueue<Item> {
       if (againInMs !== null) this.add(item, againInMs);
     } catch (error) {
       this.#present.delete(item);
-      this.#failure ??= { error };
+      if (this.#failure === undefined) {
+        this.#failure = { error };
+        this.#failed?.(error);
+      }
     } finally {
       this.#running--;
       if (this.#present.size === 0 || this.#stopped || this.#failure !== undefined) this.#wakeWaiters();

@@ -11,7 +11,7 @@ import type { EmulatorErrorCode } from '../errors.ts';
 import type { DevicePlan } from '../fleet.ts';
 import { TelegramDay } from '../telegram.ts';
 import type { World } from '../world.ts';
-import type { Station } from './station.ts';
+import type { EdgeSide, Station } from './station.ts';
 
 /**
  * How often the P1 port of an emulated electricity meter is read. `close` reads the telegram that closes the day
@@ -40,6 +40,14 @@ export class EmulatedStation implements Station {
   readonly ownerOf = (meter: MeterSnapshot): TenantId =>
     this.#plan.meters.find(({ channel }) => channel === meter.channel)?.owner ?? this.#plan.home;
 
+  async show(days: readonly LocalDay[], edge: EdgeSide): Promise<void> {
+    for (const day of days) {
+      this.feed(day, edge.observe);
+      await edge.close(day);
+    }
+  }
+
+  /** One day, from the midnight that begins it to the midnight that ends it, both included. */
   feed(day: LocalDay, observe: (snapshot: Snapshot) => void): void {
     const today = this.#device.day(day.ordinal);
     const { traits } = this.#device;

@@ -3,6 +3,13 @@ import type { OwnerMap } from '../../gateway/edge/day.ts';
 import type { Snapshot } from '../../gateway/edge/source.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 
+/** The edge as a station sees it: it is shown snapshots, and told when a day is over. */
+export interface EdgeSide {
+  observe(snapshot: Snapshot): void;
+  /** Close a day: its index is in the outbox when this resolves. */
+  close(day: LocalDay): Promise<void>;
+}
+
 /** One device of a run: what the runner needs to know of it, be it emulated or replayed from a recording. */
 export interface Station {
   readonly id: DeviceId;
@@ -10,17 +17,11 @@ export interface Station {
   readonly owners: readonly TenantId[];
   readonly ownerOf: OwnerMap;
   /**
-   * Show the edge everything that the meters show on a day, ending with what ends the day. Called for one day after
-   * the other, also for days long past (a fleet that was killed carries on), always with the same result.
+   * Show the edge everything that the meters show on these days, oldest first, and close each of them. Days may be
+   * long past (a fleet that was killed carries on); the same day always shows the same.
    */
-  feed(day: LocalDay, observe: (snapshot: Snapshot) => void): void;
+  show(days: readonly LocalDay[], edge: EdgeSide): Promise<void>;
 }
 
-/** What became of one index, or where it stands. */
+/** What became of one index for good. */
 export type Outcome = 'delivered' | 'duplicate' | 'refused';
-
-export interface Settled {
-  readonly owner: TenantId;
-  readonly day: string;
-  readonly outcome: Outcome;
-}

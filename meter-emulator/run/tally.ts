@@ -18,6 +18,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class Tally {
   readonly #totals = new Map<TenantId, Mutable<TenantTally>>();
   readonly #ofDay = new Map<TenantId, { expected: number; delivered: number }>();
+  readonly #inputRefused = new Map<TenantId, number>();
   #day = '';
 
   constructor(streams: ReadonlyMap<TenantId, number>) {
@@ -27,15 +28,24 @@ export class Tally {
     }
   }
 
-  /** From now on counts of "today" are those of this day. */
+  /** From now on "today" is this day: one index of each stream. An earlier day than today changes nothing. */
   beginDay(day: string): void {
+    if (day <= this.#day) return;
     this.#day = day;
-    for (const counts of this.#ofDay.values()) counts.expected = counts.delivered = 0;
+    for (const [tenant, counts] of this.#ofDay) {
+      counts.expected = this.#totals.get(tenant)!.meters;
+      counts.delivered = 0;
+    }
   }
 
-  expect(tenant: TenantId, day: string, count = 1): void {
-    this.#totals.get(tenant)!.expected += count;
-    if (day === this.#day) this.#ofDay.get(tenant)!.expected += count;
+  expect(tenant: TenantId, count = 1): void {
+    const total = this.#totals.get(tenant);
+    if (total !== undefined) total.expected += count;
+  }
+
+  /** Input that cannot become an index, such as a recording without one valid telegram: refused, though never owed. */
+  refuseInput(tenant: TenantId): void {
+    this.#inputRefused.set(tenant, (this.#inputRefused.get(tenant) ?? 0) + 1);
   }
 
   settle(tenant: TenantId, day: string, outcome: Outcome): void {
@@ -58,7 +68,12 @@ export class Tally {
   }
 
   tenants(): Record<string, TenantTally> {
-    return Object.fromEntries([...this.#totals].map(([tenant, counts]) => [tenant, { ...counts }]));
+    return Object.fromEntries(
+      [...this.#totals].map(([tenant, counts]) => [
+        tenant,
+        { ...counts, refused: counts.refused + (this.#inputRefused.get(tenant) ?? 0) },
+      ]),
+    );
   }
 
   /** Live, under `fleet.<what>.<tenant>`, for whoever shows the run. */

@@ -1,0 +1,95 @@
+import type { LocalDay } from '../gateway/edge/calendar.ts';
+import type { Clock } from '../gateway/runtime/clock.ts';
+import type { Log } from '../gateway/runtime/log.ts';
+import type { DeviceId, TenantId } from '../protocol/identity.ts';
+import { CONSORTIUM, type Tenant } from '../protocol/tenants.ts';
+import type { FleetConfig } from './config.ts';
+import { type Fleet, planFleet } from './fleet.ts';
+import { EmulatedStation } from './run/emulated-station.ts';
+import type { Station } from './run/station.ts';
+import { findRecordings } from './telegrams/files.ts';
+import { scanRecording } from './telegrams/recording.ts';
+import { RecordedStation, recordedDeviceId } from './telegrams/station.ts';
+import { createWorld } from './world.ts';
+
+/** What a run is fed from. */
+export interface Input {
+  readonly stations: readonly Station[];
+  readonly streams: ReadonlyMap<TenantId, number>;
+  /** Days of a device's own; left out where the run says which. */
+  readonly daysOf?: (station: Station) => readonly LocalDay[];
+  /** One entry for each piece of input that no index can be made of. */
+  readonly refused: readonly TenantId[];
+  readonly unusable: readonly string[];
+}
+
+/** A device to be enrolled before a run. */
+export interface Enrolment {
+  readonly id: DeviceId;
+  readonly home: TenantId;
+  readonly guests: readonly TenantId[];
+}
+
+/**
+ * Which devices a run has, for `provisionFleet`.
+ * @throws ERR_FLEET_SIZE, ERR_FLEET_TENANTS, ERR_FLEET_SLICE, ERR_TELEGRAMS_PATH
+ */
+export async function enrolmentsOf(source: FleetConfig['source']): Promise<readonly Enrolment[]> {
+  if (source.kind === 'emulated') return fleetOf(source).devices;
+  const files = await findRecordings(source.path);
+  return files.map(({ name }) => ({
+    id: recordedDeviceId(source.tenant, name),
+    home: source.tenant,
+    guests: [],
+  }));
+}
+
+export async function loadInput({ source }: FleetConfig, clock: Clock, log: Log): Promise<Input> {
+  return source.kind === 'emulated' ? emulatedInput(source) : recordedInput(source, clock, log);
+}
+
+type EmulatedSource = Extract<FleetConfig['source'], { kind: 'emulated' }>;
+type RecordedSource = Extract<FleetConfig['source'], { kind: 'telegrams' }>;
+
+const MEDIA_OF_OTHERS = ['electricity', 'gas'] as const;
+
+function fleetOf({ seed, meters, tenants, slice }: EmulatedSource): Fleet {
+  const rows = tenants.map(({ id, media }): Tenant => {
+    const known = CONSORTIUM.find((tenant) => tenant.id === id);
+    return { id, name: known?.name ?? id, media: media ?? known?.media ?? MEDIA_OF_OTHERS };
+  });
+  return planFleet({ seed, meters, tenants: rows, slice });
+}
+
+function emulatedInput(source: EmulatedSource): Input {
+  const { devices, streams } = fleetOf(source);
+  const world = createWorld(source.seed);
+  const stations = devices.map((plan) => new EmulatedStation(world, plan, source.sampling));
+  return { stations, streams, refused: [], unusable: [] };
+}
+
+async function recordedInput({ path, tenant }: RecordedSource, clock: Clock, log: Log): Promise<Input> {
+  const stations: RecordedStation[] = [];
+  const unusable: string[] = [];
+  for (const file of await findRecordings(path)) {
+    const recording = await scanRecording(file, clock.nowMs());
+    const { telegrams, faults } = recording;
+    if (Object.keys(faults).length > 0)
+      log.warn({ file: file.name, telegrams, faults }, 'damaged telegrams were left out');
+    if (telegrams > 0) stations.push(new RecordedStation(recording, tenant));
+    else {
+      unusable.push(file.name);
+      log.error({ file: file.name, faults }, 'no valid P1 telegram in this file: refused');
+    }
+  }
+  const days = new Map<Station, readonly LocalDay[]>(
+    stations.map((station) => [station, station.recording.days]),
+  );
+  return {
+    stations,
+    streams: new Map([[tenant, stations.length]]),
+    daysOf: (station) => days.get(station)!,
+    refused: unusable.map(() => tenant),
+    unusable,
+  };
+}

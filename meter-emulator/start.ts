@@ -1,0 +1,158 @@
+import { dayAfter, dayNamed, type LocalDay } from '../gateway/edge/calendar.ts';
+import { type Clock, simulatedClock, systemClock } from '../gateway/runtime/clock.ts';
+import type { Counters } from '../gateway/runtime/counters.ts';
+import type { Log } from '../gateway/runtime/log.ts';
+import { type Random, systemRandom } from '../gateway/runtime/random.ts';
+import { isHesError } from '../protocol/errors.ts';
+import type { FleetConfig } from './config.ts';
+import { loadInput } from './input.ts';
+import { runContinuously } from './run/continuous.ts';
+import type { OpenEdge } from './run/edge-handle.ts';
+import { openEdges } from './run/edges.ts';
+import { runOnce } from './run/once.ts';
+import { Tally, type TenantTally } from './run/tally.ts';
+import { Visits } from './run/visits.ts';
+
+/** What a run came to. */
+export interface FleetReport {
+  readonly tenants: Readonly<Record<string, TenantTally>>;
+  /** Expected, and neither delivered nor refused. */
+  readonly lost: number;
+  /** Nothing lost, nothing refused. */
+  readonly complete: boolean;
+  readonly durationMs: number;
+  /** Recordings without one valid telegram, by name. */
+  readonly unusable: readonly string[];
+}
+
+export interface RunningFleet {
+  /** Resolves when a bounded run has ended, or when the fleet was stopped. */
+  readonly done: Promise<FleetReport>;
+  stop(): Promise<void>;
+}
+
+export interface StartFleetOptions {
+  readonly config: FleetConfig;
+  readonly log: Log;
+  readonly counters: Counters;
+  /** Instead of the one that the configuration describes. */
+  readonly clock?: Clock;
+  /** For jitter and back-off only: registers come from the seed. */
+  readonly random?: Random;
+  /** For tests: edges without disk and network. */
+  readonly open?: OpenEdge;
+}
+
+/** A recording is read through once for each visit, so it closes many of its days in one. */
+const RECORDED_DAYS_PER_VISIT = 32;
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * Start a fleet in this process. Its devices must be enrolled (`provisionFleet`). Counts are published live as
+ * `fleet.<what>.<tenant>`, and `fleet.ended` turns to 1 when a bounded run is over (`fleet.complete` says how).
+ *
+ * @throws ERR_FLEET_SIZE, ERR_FLEET_TENANTS, ERR_TELEGRAMS_PATH; `done` rejects with what ended the run early
+ */
+export async function startFleet(options: StartFleetOptions): Promise<RunningFleet> {
+  const { config, log, counters, random = systemRandom } = options;
+  const startedAt = performance.now();
+  const clock = options.clock ?? clockOf(config);
+  const input = await loadInput(config, clock, log);
+  const tally = new Tally(input.streams);
+  for (const tenant of input.refused) tally.refuseInput(tenant);
+  tally.publish(counters);
+  counters.gauge('fleet.devices', input.stations.length);
+  counters.gauge('fleet.ended', 0);
+  counters.gauge('fleet.complete', 0);
+
+  const stopping = new AbortController();
+  const deadline = config.run.kind === 'once' ? [AbortSignal.timeout(config.run.deadlineMs)] : [];
+  const signal = AbortSignal.any([stopping.signal, ...deadline]);
+  const speed = config.clock.kind === 'simulated' ? config.clock.speed : 1;
+  const { concurrency, openMax, retryBaseMs, retryMaxMs } = config.limits;
+  const jitterMs = config.run.kind === 'continuous' ? (config.run.jitterHours * HOUR_MS) / speed : 0;
+  const open =
+    options.open ??
+    openEdges({
+      data: config.data,
+      headEnd: headEndOf(config),
+      jitterMs: config.source.kind === 'telegrams' ? 0 : jitterMs,
+      retry: { baseMs: retryBaseMs, maxMs: retryMaxMs },
+      missedDays: config.source.kind === 'telegrams' ? 'skip' : 'close',
+      random,
+      log,
+      counters,
+    });
+  const visits = new Visits({ open, openMax, tally, counters, signal });
+
+  const run = async (): Promise<FleetReport> => {
+    try {
+      if (config.run.kind === 'continuous' && config.source.kind === 'emulated')
+        await runContinuously({
+          visits,
+          tally,
+          stations: input.stations,
+          clock,
+          speed,
+          concurrency,
+          counters,
+          signal,
+        });
+      else
+        await runOnce({
+          visits,
+          tally,
+          stations: input.stations,
+          daysOf: input.daysOf ?? boundedDays(config),
+          daysPerVisit: config.source.kind === 'telegrams' ? RECORDED_DAYS_PER_VISIT : 1,
+          concurrency,
+          signal,
+        });
+    } finally {
+      await visits.stop();
+    }
+    const tenants = tally.tenants();
+    const lost = tally.outstanding;
+    const complete = lost === 0 && Object.values(tenants).every(({ refused }) => refused === 0);
+    counters.gauge('fleet.complete', complete ? 1 : 0);
+    counters.gauge('fleet.ended', 1);
+    return {
+      tenants,
+      lost,
+      complete,
+      durationMs: Math.round(performance.now() - startedAt),
+      unusable: input.unusable,
+    };
+  };
+  const done = run();
+  done.catch((error: unknown) => {
+    counters.gauge('fleet.ended', 1);
+    log.error(
+      { err: error, code: isHesError(error) ? error.code : 'ERR_UNEXPECTED' },
+      'the fleet ended early',
+    );
+  });
+  return {
+    done,
+    async stop() {
+      stopping.abort();
+      await done.catch(() => undefined);
+    },
+  };
+}
+
+function clockOf({ clock }: FleetConfig): Clock {
+  return clock.kind === 'real' ? systemClock : simulatedClock(clock);
+}
+
+function headEndOf({ front: { host, port, servername } }: FleetConfig) {
+  return { host, port, ...(servername === undefined ? {} : { servername }) };
+}
+
+function boundedDays({ run }: FleetConfig): () => readonly LocalDay[] {
+  if (run.kind !== 'once') return () => [];
+  const first = dayNamed(run.from);
+  const days = Array.from({ length: run.days }, (_, index) => dayAfter(first, index));
+  return () => days;
+}
