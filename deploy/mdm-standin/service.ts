@@ -25,6 +25,7 @@ export async function startMdmStandIns(parts: {
         ...(config.mdmOut === undefined ? {} : { mdmOut: config.mdmOut }),
       });
       running.set(tenant, standIn);
+      counters.gauge(`mdm.${tenant}.known`, () => standIn.counts().known);
       counters.gauge(`mdm.${tenant}.accepted`, () => standIn.counts().accepted);
       counters.gauge(`mdm.${tenant}.duplicates`, () => standIn.counts().duplicates);
       counters.gauge(`mdm.${tenant}.misrouted`, () => standIn.counts().misrouted);

@@ -4,8 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createRecordWriter } from '../../gateway/router/record/write.ts';
 import { householdIndex } from '../../gateway/router/testing/household.ts';
+import { Counters } from '../../gateway/runtime/counters.ts';
+import { silentLog } from '../../gateway/runtime/log.ts';
 import { seededRandom } from '../../gateway/runtime/random.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
+import { mdmStandInConfig } from './config.ts';
+import { startMdmStandIns } from './service.ts';
 import { type MdmStandIn, type MdmStandInOptions, startMdmStandIn } from './standin.ts';
 
 const ORES = 'ores' as TenantId;
@@ -100,6 +104,7 @@ describe('the simulated MDM', () => {
       { verdict: 'duplicate' },
       { verdict: 'accepted' },
     ]);
+    expect(again.counts()).toMatchObject({ known: 3, accepted: 1 });
     expect(readFileSync(store, 'utf8')).toBe([1, 2, 3].map((n) => `${DEVICE}/ores/${n}\n`).join(''));
   });
 
@@ -135,6 +140,20 @@ describe('the simulated MDM', () => {
     const mdm = await start({ store: '/dev/full' });
     expect(await post(mdm, [record(1)])).toBe(503);
     expect(await post(mdm, [record(1)])).toBe(503);
+  });
+
+  it('serves several operators from one process, and counts for each', async () => {
+    const counters = new Counters();
+    const config = mdmStandInConfig.parse({ tenants: [{ tenant: ORES }, { tenant: FARYS }] });
+    const { urls, stop } = await startMdmStandIns({ config, log: silentLog, counters });
+    await fetch(urls['farys']!, { method: 'POST', body: JSON.stringify([record(1, FARYS), record(1)]) });
+    expect(counters.snapshot()).toMatchObject({
+      'mdm.ores.accepted': 0,
+      'mdm.farys.accepted': 1,
+      'mdm.farys.known': 1,
+      'mdm.farys.misrouted': 1,
+    });
+    await stop();
   });
 
   it('says what it is', async () => {

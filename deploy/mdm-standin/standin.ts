@@ -40,6 +40,9 @@ export interface MdmStandInOptions {
 
 export interface MdmCounts {
   readonly requests: number;
+  /** Keys in its memory: what was accepted, before a restart too where there is a store. */
+  readonly known: number;
+  /** Since this process began. */
   readonly accepted: number;
   readonly duplicates: number;
   readonly rejected: Readonly<Record<RejectionCode, number>>;
@@ -162,7 +165,7 @@ export async function startMdmStandIn(options: MdmStandInOptions): Promise<MdmSt
 
   return {
     url: `${options.tls === undefined ? 'http' : 'https'}://${host}:${port}/meter-readings`,
-    counts: () => ({ ...counts, rejected: { ...counts.rejected } }),
+    counts: () => ({ ...counts, known: keys.size, rejected: { ...counts.rejected } }),
     setFaults: (next = {}) => {
       faults = next;
     },
