@@ -45,12 +45,12 @@ const filesUnder = (directory: string) =>
 
 /** Rights mean nothing to root: become nobody for as long as it takes. */
 function asNoRoot(run: () => void): void {
-  if (process.geteuid?.() !== 0) return run();
-  process.seteuid?.(65_534);
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
   try {
     run();
   } finally {
-    process.seteuid?.(0);
+    if (isRoot) process.seteuid?.(0);
   }
 }
 
