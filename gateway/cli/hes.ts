@@ -1,1 +1,22 @@
-console.log('hes', process.version, process.argv.slice(2));
+import { CommanderError } from 'commander';
+import { isHesError } from '../../protocol/errors.ts';
+import { EXIT, exitCodeOf } from './exit.ts';
+import { buildProgram } from './program.ts';
+
+/** The entry of `hes`: run the command line, say errors in a line that tells what to do, map them to exit codes. */
+try {
+  await buildProgram().parseAsync();
+} catch (error) {
+  // Help and version are not errors; a wrong word was already explained.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  else {
+    process.stderr.write(`hes: ${explain(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+function explain(error: unknown): string {
+  if (isHesError(error)) return `${error.message} (${error.code})`;
+  // Not one of ours: a defect, so the stack is what helps.
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { HesError } from '../../../protocol/errors.ts';
 import type { CliErrorCode } from '../errors.ts';
@@ -9,7 +9,9 @@ import type { CliErrorCode } from '../errors.ts';
  */
 export interface DataFolder {
   readonly path: string;
-  /** Where this run's devices live: the folder itself, or one of the run's own that `release` removes. */
+  /** A folder of this run alone; `release` removes it. */
+  readonly run: string;
+  /** Under which this run's devices live: the data folder, or the run's own. */
   readonly devices: string;
   release(): void;
 }
@@ -18,20 +20,21 @@ const LOCK = 'up.lock';
 const RUNS = 'runs';
 
 /** @throws ERR_DATA_RIGHTS, ERR_DATA_LOCKED, ERR_DATA_DAMAGED */
-export function openDataFolder(directory: string, { ownRun }: { ownRun: boolean }): DataFolder {
+export function openDataFolder(directory: string, { ownDevices }: { ownDevices: boolean }): DataFolder {
   const path = resolve(directory);
   return guarded(path, () => {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     if (!statSync(path).isDirectory()) throw failure('ERR_DATA_DAMAGED', `${path} is not a folder`);
     takeLock(join(path, LOCK));
     rmSync(join(path, RUNS), { recursive: true, force: true });
-    const devices = ownRun ? join(path, RUNS, String(process.pid)) : path;
-    mkdirSync(devices, { recursive: true, mode: 0o700 });
+    const run = join(path, RUNS, String(process.pid));
+    mkdirSync(run, { recursive: true, mode: 0o700 });
     return {
       path,
-      devices,
+      run,
+      devices: ownDevices ? run : path,
       release() {
-        if (ownRun) rmSync(join(path, RUNS), { recursive: true, force: true });
+        rmSync(join(path, RUNS), { recursive: true, force: true });
         rmSync(join(path, LOCK), { force: true });
       },
     };
@@ -102,13 +105,4 @@ function guarded<T>(path: string, act: () => T): T {
 
 function failure(code: CliErrorCode, message: string, cause?: unknown): HesError<CliErrorCode> {
   return new HesError(code, message, cause === undefined ? {} : { cause });
-}
-
-/** Whether the folder holds devices already: a first start says what it makes. */
-export function hasDevices(path: string): boolean {
-  try {
-    return readdirSync(join(path, 'devices')).length > 0;
-  } catch {
-    return false;
-  }
 }

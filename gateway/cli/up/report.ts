@@ -1,3 +1,6 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import { HesError } from '../../../protocol/errors.ts';
+
 /** What a bounded run (`hes up --once`) says at its end; the JSON form is the file of `--report`. */
 export interface TenantReport {
   /** Streams: a device and an owner whose daily index it sends. */
@@ -27,4 +30,31 @@ export function isComplete(report: RunReport): boolean {
     report.misrouted === 0 &&
     Object.values(report.tenants).every((row) => row.delivered === row.expected && row.refused === 0)
   );
+}
+
+/** Whole or not at all: whoever waits for the file reads no half of it. */
+export function writeReport(file: string, report: RunReport): void {
+  try {
+    writeFileSync(`${file}.new`, `${JSON.stringify(report)}\n`);
+    renameSync(`${file}.new`, file);
+  } catch (cause) {
+    throw new HesError('ERR_REPORT', `the report cannot be written to ${file}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** The same for people. */
+export function renderReport(report: RunReport): string[] {
+  const rows = Object.entries(report.tenants).map(
+    ([tenant, { meters, expected, delivered, duplicates, refused }]) =>
+      `${tenant.padEnd(13)}${right(meters)}${right(expected)}${right(delivered)}${right(duplicates)}${right(refused)}`,
+  );
+  const head = `${'operator'.padEnd(13)}${['meters', 'expected', 'delivered', 'duplicates', 'refused'].map(right).join('')}`;
+  const end = `lost ${report.lost}, misrouted ${report.misrouted}, ${(report.durationMs / 1_000).toFixed(1)} s`;
+  return [head, ...rows, isComplete(report) ? `complete: ${end}` : `INCOMPLETE: ${end}`];
+}
+
+function right(value: number | string): string {
+  return String(value).padStart(11);
 }

@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { HesError } from '../../protocol/errors.ts';
+import { LOG_LEVELS, type LogLevel } from '../runtime/log.ts';
+import { completionScript, SHELLS, type Shell } from './completion.ts';
+import type { UpFlags } from './up/options.ts';
+
+/** The whole command line as one table of commands; what each does is loaded only when it runs. */
+export function buildProgram(): Command {
+  const program = new Command('hes')
+    .description('Head-end gateway for smart meters: carries what it cannot read.')
+    .version(version(), '-V, --version')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(add --help for what the command takes)')
+    .exitOverride();
+
+  program
+    .command('up')
+    .description(
+      'start everything on this machine: front, a router and a simulated MDM per operator, and an emulated fleet',
+    )
+    .option('--once', 'run the days asked for on a simulated clock, and end when each index has its receipt')
+    .option(
+      '--meters <n>',
+      'daily indexes a day, spread over the operators (default 210)',
+      wholeNumber(1, 1_000_000),
+    )
+    .option('--days <n>', 'with --once: days to run (default 1)', wholeNumber(1, 10_000))
+    .option('--seed <n>', 'what the fleet is grown from (default 1)', wholeNumber(0, 2 ** 32 - 1))
+    .option('--from <day>', 'first simulated day, YYYY-MM-DD (default 2026-03-28)')
+    .option('--speed <n>', 'simulated days a minute, without --once (default 1)', positiveNumber)
+    .option('--report <file>', 'with --once: write the report as JSON')
+    .option(
+      '--deadline <seconds>',
+      'with --once: give up after so long (default: grows with the run)',
+      wholeNumber(1, 86_400),
+    )
+    .option(
+      '--telegrams <path>',
+      'feed recorded P1 telegrams, a file or a folder of files, instead of an emulated fleet',
+    )
+    .option('--tenant <name>', 'with --telegrams: whose meters they are (default ores)')
+    .option('--mdm-out <file>', 'the simulated MDMs write each record that they accepted as a JSON line')
+    .option('--data <folder>', 'development keys and sealed outboxes (default .hes)')
+    .option('--config <file>', 'configuration file, YAML or JSON; flags win over it')
+    .option('--host <address>', 'address of the front (default 127.0.0.1)')
+    .option('--port <n>', 'port of the front, 0 for a free one (default 8883)', wholeNumber(0, 65_535))
+    .option('--json', 'print the report on standard output')
+    .addOption(logLevel())
+    .action(async (flags: UpFlags) => {
+      const { up } = await import('./up/up.ts');
+      process.exitCode = await up(flags);
+    });
+
+  for (const [name, description] of SERVICES)
+    program
+      .command(name)
+      .description(description)
+      .requiredOption('--config <file>', 'configuration, YAML or JSON; - reads standard input')
+      .addOption(logLevel())
+      .action(async (flags: { config: string; logLevel?: LogLevel }) => {
+        const { runNamedService } = await import('./services.ts');
+        runNamedService(name, flags.config, flags.logLevel);
+      });
+
+  const pki = program.command('pki').description('keys and certificates');
+  pki
+    .command('init')
+    .description(
+      'make a development PKI: field root, issuing CA, sealing key per operator, front certificate',
+    )
+    .option('--data <folder>', 'data folder (default .hes)')
+    .option('--tenants <list>', 'operators, separated by commas (default: the consortium)')
+    .option('--json', 'print what was made as JSON')
+    .action(async (flags: { data?: string; tenants?: string; json?: boolean }) => {
+      const { pkiInit } = await import('./pki.ts');
+      await pkiInit(flags);
+    });
+
+  const config = program.command('config').description('configuration files');
+  config
+    .command('check')
+    .description('check a configuration file against its schema')
+    .addArgument(new Argument('<kind>', 'which').choices(CONFIG_KINDS))
+    .argument('<file>', 'YAML or JSON; - reads standard input')
+    .action(async (kind: ConfigKind, file: string) => {
+      const { checkConfig } = await import('./config.ts');
+      await checkConfig(kind, file);
+    });
+  config
+    .command('schema')
+    .description('print the JSON Schema of a configuration file')
+    .addArgument(new Argument('<kind>', 'which').choices(CONFIG_KINDS))
+    .action(async (kind: ConfigKind) => {
+      const { printSchema } = await import('./config.ts');
+      printSchema(kind);
+    });
+
+  program
+    .command('completion')
+    .description('print a completion script, for example: source <(hes completion bash)')
+    .addArgument(new Argument('<shell>', 'shell').choices(SHELLS))
+    .action((shell: Shell) => {
+      process.stdout.write(completionScript(program, shell));
+    });
+
+  overrideExit(program);
+  return program;
+}
+
+export const CONFIG_KINDS = ['up', 'front', 'router', 'mdm', 'fleet'] as const;
+export type ConfigKind = (typeof CONFIG_KINDS)[number];
+
+/** The processes that `hes up` starts, each also to be started by itself. */
+export const SERVICES = [
+  ['front', 'the door that meters reach: MQTT over mutual TLS, blind to what it carries'],
+  ['router', 'one operator’s uplink: open, verify, admit, deliver, receipt'],
+  ['mdm', 'simulated MDMs to deliver to'],
+  ['fleet', 'an emulated fleet of meters'],
+] as const;
+export type ServiceName = (typeof SERVICES)[number][0];
+
+function version(): string {
+  const file = ['../../package.json', '../../../package.json'].map((path) => new URL(path, import.meta.url));
+  for (const url of file)
+    try {
+      return (JSON.parse(readFileSync(url, 'utf8')) as { version: string }).version;
+    } catch {
+      // the built form lies one folder deeper
+    }
+  return 'unknown';
+}
+
+function logLevel(): Option {
+  return new Option('--log-level <level>', 'what the log tells').choices(LOG_LEVELS);
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 100_000)) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+/** Sub-commands inherit no exit handling: without this a wrong flag would end the process inside commander. */
+function overrideExit(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) overrideExit(child);
+}
+
+export function usage(message: string): HesError<'ERR_USAGE'> {
+  return new HesError('ERR_USAGE', message);
+}

@@ -1,0 +1,187 @@
+import { join } from 'node:path';
+import type { FleetConfig } from '../../../meter-emulator/config.ts';
+import type { DevelopmentPki } from '../../../pki/development.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import type { ChildSpec } from '../../runtime/child.ts';
+import type { UpOptions } from './options.ts';
+
+/** What `hes up` starts, and how: one table of processes, each with the configuration that it alone is given. */
+export interface Plan {
+  readonly mdm: ChildSpec | undefined;
+  readonly front: ChildSpec;
+  readonly routers: readonly ChildSpec[];
+  fleet(frontPort: number): ChildSpec;
+}
+
+export interface Ground {
+  readonly options: UpOptions;
+  readonly pki: DevelopmentPki;
+  readonly busDirectory: string;
+  /** Folder of this run, for what its simulated parts remember. */
+  readonly run: string;
+  /** Folder in which the devices live. */
+  readonly devices: string;
+  readonly clock: SimulatedClockConfig;
+  /** Days that the router still takes: what the run covers, and the outboxes of a long silence. */
+  readonly ageDaysMax: number;
+  /** Ports of the simulated MDMs, fixed so that a restarted one is found again. */
+  readonly mdmPorts: ReadonlyMap<TenantId, number>;
+}
+
+export interface SimulatedClockConfig {
+  readonly kind: 'simulated';
+  readonly originMs: number;
+  readonly startedAtMs: number;
+  readonly speed: number;
+}
+
+const HES = new URL(import.meta.url.endsWith('.ts') ? '../hes.ts' : '../hes.js', import.meta.url);
+
+/**
+ * Second fence of the processes that handle readings: Node itself grants them no right to write a file, start a
+ * program or load native code (docs/adr/0042). The first fence is the operating system's.
+ */
+const NO_WRITE = [
+  '--permission',
+  '--allow-fs-read=*',
+  '--allow-net',
+  '--disable-warning=ExperimentalWarning',
+];
+
+/** Readings first stop coming, then being carried, then being taken. */
+const STOP_RANK = { fleet: 0, front: 1, router: 2, mdm: 3 } as const;
+
+/** Two writes of a record file in flight, and a fleet of many devices, need a moment longer to start. */
+const FLEET_READY_WITHIN_MS = 600_000;
+
+export function planProcesses(ground: Ground): Plan {
+  const { options, pki, busDirectory, run, clock } = ground;
+  const { layout } = pki;
+  const environment = environmentOf(process.env);
+  const spec = (
+    name: string,
+    kind: keyof typeof STOP_RANK,
+    config: unknown,
+    rest: Partial<ChildSpec> = {},
+  ): ChildSpec => ({
+    name,
+    module: HES,
+    args: [kind, '--config', '-', '--log-level', options.logLevel],
+    config,
+    env: environment,
+    stopRank: STOP_RANK[kind],
+    ...rest,
+  });
+
+  const simulated = [...ground.mdmPorts].map(([tenant, port]) => ({
+    tenant,
+    port,
+    store: join(run, `mdm-${tenant}.keys`),
+  }));
+  const bus = { directory: busDirectory };
+  return {
+    mdm:
+      simulated.length === 0
+        ? undefined
+        : spec('mdm', 'mdm', {
+            tenants: simulated,
+            ...(options.mdmOut === undefined ? {} : { mdmOut: options.mdmOut }),
+          }),
+
+    front: spec(
+      'front',
+      'front',
+      {
+        listen: options.config.listen,
+        tls: layout.front,
+        root: layout.root.certificate,
+        tenants: Object.fromEntries(
+          options.tenants.map((tenant) => [
+            tenant,
+            { issuing: [layout.issuing(tenant).certificate], crls: [layout.crl(tenant)] },
+          ]),
+        ),
+        bus,
+        development: true,
+      },
+      // It removes the sockets that a killed front left.
+      { nodeFlags: [...NO_WRITE, `--allow-fs-write=${busDirectory}`] },
+    ),
+
+    routers: options.tenants.map((tenant) =>
+      spec(
+        `router-${tenant}`,
+        'router',
+        {
+          mode: 'development',
+          tenant,
+          sealingKeys: [layout.sealing(tenant, pki.owners.get(tenant)!.kid)],
+          trust: {
+            root: layout.root.certificate,
+            issuers: options.tenants.map((issuer) => ({
+              tenant: issuer,
+              certificate: layout.issuing(issuer).certificate,
+            })),
+            revocations: options.tenants.map((issuer) => layout.crl(issuer)),
+          },
+          mdm: mdmOf(ground, tenant),
+          admission: { ageDaysMax: ground.ageDaysMax },
+          clock,
+          bus,
+        },
+        { nodeFlags: NO_WRITE },
+      ),
+    ),
+
+    fleet: (port) =>
+      spec('fleet', 'fleet', fleetConfigOf(ground, port), { readyWithinMs: FLEET_READY_WITHIN_MS }),
+  };
+}
+
+function mdmOf({ options, mdmPorts }: Ground, tenant: TenantId): unknown {
+  const port = mdmPorts.get(tenant);
+  return port === undefined ? options.config.tenants![tenant]!.mdm : { url: `http://127.0.0.1:${port}/` };
+}
+
+/** The fleet's configuration; its `source` also says which devices are to be enrolled first. */
+export function fleetSource({ telegrams, config, tenants }: UpOptions): FleetConfig['source'] {
+  if (telegrams !== undefined) return { kind: 'telegrams', path: telegrams.path, tenant: telegrams.tenant };
+  const { seed, meters } = config.fleet;
+  return {
+    kind: 'emulated',
+    seed,
+    meters,
+    tenants: tenants.map((id) => ({ id })),
+    sampling: 'quarter-hour',
+    slice: { index: 0, of: 1 },
+  };
+}
+
+function fleetConfigOf({ options, devices, clock }: Ground, port: number): unknown {
+  const { once, days, deadlineMs, config } = options;
+  return {
+    data: devices,
+    front: { host: reachable(config.listen.host), port, servername: 'localhost' },
+    source: fleetSource(options),
+    run: once ? { kind: 'once', from: config.fleet.from, days, deadlineMs } : { kind: 'continuous' },
+    clock,
+  };
+}
+
+/** An address to listen on everywhere is reached by loopback from this machine. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}
+
+/** What a child needs of the environment: where programs and temporary files are, and nothing that may be secret. */
+const ENVIRONMENT = ['PATH', 'TMPDIR', 'HOME', 'TZ', 'LANG'] as const;
+
+function environmentOf(environment: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    ENVIRONMENT.flatMap((name) => {
+      const value = environment[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}

@@ -1,0 +1,214 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { enrolmentsOf } from '../../../meter-emulator/input.ts';
+import { provisionFleet } from '../../../meter-emulator/provision.ts';
+import type { FleetReport } from '../../../meter-emulator/start.ts';
+import { type DevelopmentPki, openDevelopmentPki } from '../../../pki/development.ts';
+import { busDirectory, makeDirectory } from '../../bus/local/paths.ts';
+import { dayAt, dayNamed } from '../../edge/calendar.ts';
+import { simulatedClock } from '../../runtime/clock.ts';
+import { createLog } from '../../runtime/log.ts';
+import { Supervisor } from '../../runtime/supervisor.ts';
+import { EXIT } from '../exit.ts';
+import { clockAfter, DayKeeper, runningClock } from './clock.ts';
+import { type DataFolder, openDataFolder } from './data.ts';
+import { Interrupt } from './interrupt.ts';
+import { LogLines } from './log-lines.ts';
+import { readOptions, type UpFlags, type UpOptions } from './options.ts';
+import { fleetSource, type Ground, planProcesses, type SimulatedClockConfig } from './plan.ts';
+import { freePorts } from './ports.ts';
+import { isComplete, renderReport, writeReport } from './report.ts';
+import { Screen } from './screen.ts';
+import { Watch } from './watch.ts';
+
+/** Outboxes of emulated devices may be as old as their bound allows. */
+const AGE_DAYS_MAX = 60;
+
+/** Recordings are old by nature; the first meters with a P1 port are of 2008. */
+const RECORDING_AGE_DAYS_MAX = 3_650;
+
+/**
+ * `hes up`: everything of a head-end on one machine, as processes of one tree. With `--once` it ends with a report;
+ * without, it runs until Ctrl-C.
+ *
+ * @returns the exit code
+ */
+export async function up(flags: UpFlags): Promise<number> {
+  const options = await readOptions(flags);
+  const data = openDataFolder(options.config.data, {
+    ownDevices: options.once || options.telegrams !== undefined,
+  });
+  try {
+    return await new Run(options, data).run();
+  } finally {
+    data.release();
+  }
+}
+
+/** One run, from the first process to the last. */
+class Run {
+  readonly #options: UpOptions;
+  readonly #data: DataFolder;
+  readonly #screen = new Screen();
+  readonly #lines: LogLines;
+  readonly #supervisor: Supervisor;
+  readonly #interrupt = new Interrupt();
+  readonly #startedAtMs = Date.now();
+  readonly #clock: SimulatedClockConfig;
+  readonly #fleetEnded = Promise.withResolvers<FleetReport>();
+
+  constructor(options: UpOptions, data: DataFolder) {
+    this.#options = options;
+    this.#data = data;
+    this.#lines = new LogLines(this.#screen, options.logLevel);
+    this.#supervisor = new Supervisor({
+      log: createLog({ name: 'up', level: options.logLevel, destination: this.#lines }),
+      onLine: (_child, line) => this.#lines.write(line),
+    });
+    this.#clock = this.#startClock();
+  }
+
+  async run(): Promise<number> {
+    try {
+      const watch = await this.#start();
+      return this.#options.once ? await this.#once(watch) : await this.#untilInterrupted(watch);
+    } catch (error) {
+      if (this.#interrupt.signal.aborted) return EXIT.interrupted;
+      throw error;
+    } finally {
+      this.#screen.clear();
+      this.#lines.quiet();
+      await this.#supervisor.stop();
+      this.#interrupt.release();
+    }
+  }
+
+  /** Bottom up: whoever is asked is there before whoever asks. */
+  async #start(): Promise<Watch> {
+    const ground = await this.#ground();
+    const plan = planProcesses(ground);
+    const { signal } = this.#interrupt;
+    this.#say('starting the front, the routers and the simulated MDMs …');
+    await Promise.all([plan.mdm, plan.front].map((spec) => spec && this.#supervisor.start(spec)));
+    await Promise.all(plan.routers.map((spec) => this.#supervisor.start(spec)));
+    signal.throwIfAborted();
+    await this.#enrol(ground.pki);
+    const port = Number(this.#supervisor.child('front')!.details['port']);
+    const fleet = plan.fleet(port);
+    await this.#supervisor.start({
+      ...fleet,
+      onNotice: (notice) => this.#fleetEnded.resolve(notice as FleetReport),
+    });
+    signal.throwIfAborted();
+    return new Watch({
+      supervisor: this.#supervisor,
+      screen: this.#screen,
+      tenants: this.#options.tenants,
+      simulated: [...ground.mdmPorts.keys()],
+      once: this.#options.once || this.#options.telegrams !== undefined,
+      seed: this.#options.config.fleet.seed,
+      title: () => this.#title(port),
+      footer: 'Ctrl-C ends it',
+    });
+  }
+
+  async #ground(): Promise<Ground> {
+    const { tenants, config, telegrams, days } = this.#options;
+    const { pki, created } = openDevelopmentPki({
+      directory: join(this.#data.path, 'pki'),
+      tenants,
+      nowMs: this.#startedAtMs,
+      development: true,
+    });
+    if (created) this.#say(`made a development PKI in ${pki.layout.directory}`);
+    const sockets = busDirectory(this.#data.path);
+    makeDirectory(sockets);
+    const simulated = tenants.filter((tenant) => config.tenants?.[tenant]?.mdm === undefined);
+    const ports = await freePorts(simulated.length);
+    return {
+      options: this.#options,
+      pki,
+      busDirectory: sockets,
+      run: this.#data.run,
+      devices: this.#data.devices,
+      clock: this.#clock,
+      ageDaysMax:
+        telegrams === undefined
+          ? Math.min(AGE_DAYS_MAX + days, RECORDING_AGE_DAYS_MAX)
+          : RECORDING_AGE_DAYS_MAX,
+      mdmPorts: new Map(simulated.map((tenant, index) => [tenant, ports[index]!])),
+    };
+  }
+
+  #startClock(): SimulatedClockConfig {
+    const { telegrams, once, days, config } = this.#options;
+    const startedAtMs = this.#startedAtMs;
+    // A recording is read now, and its own clock is judged by ours: that is the real one.
+    if (telegrams !== undefined) return { kind: 'simulated', originMs: startedAtMs, startedAtMs, speed: 1 };
+    if (once) return clockAfter(dayNamed(config.fleet.from), days, startedAtMs);
+    const { from, speed } = config.fleet;
+    return runningClock({ data: this.#data.path, from, daysPerMinute: speed, startedAtMs });
+  }
+
+  async #enrol(pki: DevelopmentPki): Promise<void> {
+    await provisionFleet({
+      devices: await enrolmentsOf(fleetSource(this.#options)),
+      data: this.#data.devices,
+      pki,
+      nowMs: this.#startedAtMs,
+      signal: this.#interrupt.signal,
+      onProgress: ({ done, total }) => this.#screen.draw([`enrolling emulated devices: ${done} of ${total}`]),
+    });
+    this.#screen.clear();
+  }
+
+  async #once(watch: Watch): Promise<number> {
+    watch.begin();
+    await Promise.race([this.#fleetEnded.promise, this.#overdue(), this.#interrupt.happened]);
+    await watch.settle();
+    watch.end();
+    const report = watch.report(this.#options.days, Date.now() - this.#startedAtMs);
+    if (this.#options.report !== undefined) writeReport(this.#options.report, report);
+    if (this.#options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else for (const line of renderReport(report)) process.stdout.write(`${line}\n`);
+    if (this.#interrupt.signal.aborted) return EXIT.interrupted;
+    return isComplete(report) ? EXIT.ok : EXIT.incomplete;
+  }
+
+  /** The fleet keeps the deadline itself; this is for one that dies again and again. */
+  async #overdue(): Promise<void> {
+    await delay(this.#options.deadlineMs + OVERDUE_GRACE_MS, undefined, {
+      signal: this.#interrupt.signal,
+      ref: false,
+    }).catch(() => undefined);
+  }
+
+  async #untilInterrupted(watch: Watch): Promise<number> {
+    const keeper =
+      this.#options.telegrams === undefined
+        ? new DayKeeper(this.#data.path, simulatedClock(this.#clock))
+        : undefined;
+    keeper?.begin();
+    watch.begin();
+    await this.#interrupt.happened;
+    watch.end();
+    keeper?.end();
+    return EXIT.ok;
+  }
+
+  #title(port: number): string {
+    const { telegrams, config } = this.#options;
+    const front = `front on ${config.listen.host}:${port}`;
+    if (telegrams !== undefined) return `HES · ${front} · recorded telegrams of ${telegrams.tenant}`;
+    if (this.#options.once) return `HES · ${front}`;
+    const { name } = dayAt(Math.floor(simulatedClock(this.#clock).nowMs() / 1_000));
+    return `HES · ${front} · simulated day ${name} · emulated meters, seed ${config.fleet.seed}`;
+  }
+
+  /** Steps of the start, for people; a pipe gets results only. */
+  #say(line: string): void {
+    if (this.#screen.live) this.#screen.print(line);
+  }
+}
+
+const OVERDUE_GRACE_MS = 10_000;
