@@ -291,10 +291,16 @@ describe('a day', () => {
     expect(headEnd.received.map(({ day }) => day)).toEqual([DAY.name, dayAfter(DAY).name]);
   });
 
-  test('of a meter whose owner the device was not enrolled for is refused by name', async () => {
+  test('of an owner that the device was not enrolled for is refused by name, and holds up nobody else', async () => {
     const device = openDevice({ identity: issueDevice(headEnd.pki, { home: ORES, nowMs: Date.now() }) });
     live(device, DAY);
+    live(device, dayAfter(DAY));
     await expect(device.closeDay()).rejects.toThrow(code('ERR_EDGE_OWNER'));
+    expect(device.due().map(({ owner, day }) => [owner, day.name])).toEqual([
+      [FARYS, DAY.name],
+      [FARYS, dayAfter(DAY).name],
+    ]);
+    expect(device.pending()).toBe(2);
   });
 });
 

@@ -166,7 +166,7 @@ export class EdgeDevice {
     this.#requireOpen();
     const closing = this.#closing.signal;
     const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
-    return this.#inTurn(() => this.#waker.wake(this.#identity(), either));
+    return this.#inTurn(() => this.#waker.wake(() => this.#identity(), either));
   }
 
   /** End a running wake, wait for it and let go of the outbox. */
@@ -177,23 +177,35 @@ export class EdgeDevice {
     this.#outbox.close();
   }
 
+  /** Oldest first. An owner whose day cannot be sealed holds up its own later days, and nobody else's. */
   async #closeDays(through: number): Promise<number> {
+    const stuck = new Map<TenantId, unknown>();
     let sealer: Sealer | undefined;
     let stored = 0;
     for (const sameDay of byDay(this.#days.due())) {
       if (sameDay[0]!.day.ordinal > through) break;
+      const closing = sameDay.filter(({ owner }) => !stuck.has(owner));
       const entries: NewEntry[] = [];
-      for (const due of sameDay) {
-        const draft = this.#days.draft(due);
-        if (draft === undefined || this.#outbox.isClosed(due.owner, due.day.ordinal)) continue;
+      for (const due of closing) {
+        if (this.#outbox.isClosed(due.owner, due.day.ordinal)) continue;
         sealer ??= sealerOf(this.#identity(), this.#clock.nowMs(), this.#options.development === true);
-        entries.push(sealDay(sealer, draft, this.#outbox.nextSequence(due.owner, due.day.ordinal)));
+        try {
+          entries.push(this.#seal(sealer, due));
+        } catch (error) {
+          this.#log.error({ err: error, device: this.device, owner: due.owner }, 'a day cannot be sealed');
+          stuck.set(due.owner, error);
+        }
       }
       stored += await this.#store(entries);
-      for (const due of sameDay) this.#days.closed(due);
+      for (const due of closing) if (!stuck.has(due.owner)) this.#days.closed(due);
     }
     if (stored > 0) this.#schedule.added();
+    for (const error of stuck.values()) throw error;
     return stored;
+  }
+
+  #seal(sealer: Sealer, due: DueDay): NewEntry {
+    return sealDay(sealer, this.#days.draft(due)!, this.#outbox.nextSequence(due.owner, due.day.ordinal));
   }
 
   async #store(entries: readonly NewEntry[]): Promise<number> {

@@ -59,7 +59,7 @@ export class Waker {
     this.#options = options;
   }
 
-  async wake(identity: DeviceIdentity, signal: AbortSignal): Promise<WakeResult> {
+  async wake(identityOf: () => DeviceIdentity, signal: AbortSignal): Promise<WakeResult> {
     const { outbox, schedule, headEnd, limits, counters } = this.#options;
     schedule.woke();
     const batches = this.#batches();
@@ -71,6 +71,9 @@ export class Waker {
       readings.push(...this.#settle(outcome, batch.entries.length, tally));
       failure ??= outcome.failure;
     };
+    if (batches.length === 0)
+      return { ...tally, settled: [], failure, receiptsIgnored: 0, connections: 0, resumed: 0 };
+    const identity = identityOf();
     const memory = this.#tls;
     const read = (entry: OutboxEntry) => outbox.read(entry);
     const result = await deliver({ headEnd, identity, memory, limits, signal, batches, read, settled });
