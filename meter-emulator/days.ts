@@ -89,11 +89,16 @@ export function regionDays(climate: Climate, region: Region): (number: number) =
   };
 }
 
+/** Panel output by quarter-hour, as part of its peak. */
+export function sunOfDay(climate: Climate, frame: DayFrame): Float64Array {
+  return Float64Array.from({ length: frame.quarterCount }, (_, quarter) =>
+    climate.sun(frame.number, frame.startSeconds + (quarter + 0.5) * QUARTER_SECONDS),
+  );
+}
+
 function regionDay(climate: Climate, region: Region, frame: DayFrame): RegionDay {
   const plan = planAt(region, frame.date);
-  const sun = Float64Array.from({ length: frame.quarterCount }, (_, quarter) =>
-    climate.sun(frame.number, frame.startSeconds + quarter * QUARTER_SECONDS + QUARTER_SECONDS / 2),
-  );
+  const sun = sunOfDay(climate, frame);
   return {
     frame,
     kind: dayKind(frame.weekday),

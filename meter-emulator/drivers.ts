@@ -1,8 +1,7 @@
-import { QUARTER_SECONDS } from '../gateway/edge/calendar.ts';
 import { boughtPart, type Climate, yearPhase } from './climate.ts';
-import { type DayFrame, dayFrame, dayNumber } from './days.ts';
+import { type DayFrame, dayFrame, dayNumber, sunOfDay } from './days.ts';
 import { dayKind, HOUSEHOLD, SHAPES } from './shapes.ts';
-import { isDayRate, planAt, type Region } from './tariffs.ts';
+import { ALL_REGIONS, isDayRate, planAt, type Region } from './tariffs.ts';
 
 /**
  * What drives consumption, day by day, and its sum since the origin: cold for heating, sun for panels, the shape of
@@ -26,7 +25,7 @@ export const DRIVERS = [
 export type Driver = (typeof DRIVERS)[number];
 
 /** No emulated meter is older than this. */
-export const ORIGIN_DATE = '2015-01-01';
+export const ORIGIN_DATE = '2018-12-01';
 const ORIGIN_DAY = dayNumber(ORIGIN_DATE);
 
 /** Degree days of an average Belgian year, so that coefficients may be given per year. */
@@ -45,19 +44,23 @@ interface Column {
   readonly sums: number[];
 }
 
-export function createDriverTable(climate: Climate, region: Region): DriverTable {
-  const columns = Object.fromEntries(
-    DRIVERS.map((name) => [name, { amounts: [], sums: [0] }]),
-  ) as unknown as Record<Driver, Column>;
+type Columns = Readonly<Record<Driver, Column>>;
+
+const emptyColumns = (): Columns =>
+  Object.fromEntries(DRIVERS.map((name) => [name, { amounts: [], sums: [0] }])) as unknown as Columns;
+
+/**
+ * The driver tables of all regions, which grow together up to the last day that was asked for: sun and calendar of a
+ * day are worked out once, and the same numbers are added in the same order in whatever order days are asked for.
+ */
+export function createDriverTables(climate: Climate): (region: Region) => DriverTable {
+  const regions = new Map(ALL_REGIONS.map((region) => [region, emptyColumns()]));
   let daysKnown = 0;
   const extendTo = (index: number): void => {
     for (; daysKnown <= index; daysKnown++) {
-      const amounts = amountsOfDay(climate, region, dayFrame(ORIGIN_DAY + daysKnown));
-      for (const name of DRIVERS) {
-        const column = columns[name];
-        column.amounts.push(amounts[name]);
-        column.sums.push(column.sums[daysKnown]! + amounts[name]);
-      }
+      const frame = dayFrame(ORIGIN_DAY + daysKnown);
+      const sun = sunOfDay(climate, frame);
+      for (const [region, columns] of regions) addDay(columns, climate, region, frame, sun);
     }
   };
   const indexOf = (day: number): number => {
@@ -65,10 +68,20 @@ export function createDriverTable(climate: Climate, region: Region): DriverTable
     if (index >= daysKnown) extendTo(index);
     return index;
   };
-  return {
-    region,
-    amount: (driver, day) => columns[driver].amounts[indexOf(day)]!,
-    sumBefore: (driver, day) => columns[driver].sums[indexOf(day)]!,
+  return (region) => {
+    const columns = regions.get(region)!;
+    return {
+      region,
+      // The table must have grown before its column is read.
+      amount: (driver, day) => {
+        const index = indexOf(day);
+        return columns[driver].amounts[index]!;
+      },
+      sumBefore: (driver, day) => {
+        const index = indexOf(day);
+        return columns[driver].sums[index]!;
+      },
+    };
   };
 }
 
@@ -77,32 +90,44 @@ function seasonOfUse(day: number): number {
   return 1 + 0.17 * Math.cos(yearPhase(day));
 }
 
-function amountsOfDay(climate: Climate, region: Region, frame: DayFrame): Record<Driver, number> {
-  const amounts = Object.fromEntries(DRIVERS.map((name) => [name, 0])) as Record<Driver, number>;
+function addDay(
+  columns: Columns,
+  climate: Climate,
+  region: Region,
+  frame: DayFrame,
+  sun: Float64Array,
+): void {
   const plan = planAt(region, frame.date);
   const kind = dayKind(frame.weekday);
   const season = seasonOfUse(frame.number);
   const cold = climate.heatingDegrees(frame.number) / DEGREE_DAYS_PER_YEAR;
+  const byRate = { household: [0, 0], sunny: [0, 0], heatPump: [0, 0], exported: [0, 0] };
   for (let quarter = 0; quarter < frame.quarterCount; quarter++) {
     const local = frame.localQuarters[quarter]!;
-    const sun = climate.sun(frame.number, frame.startSeconds + (quarter + 0.5) * QUARTER_SECONDS);
+    const rate = isDayRate(plan, frame.weekday, local) ? 0 : 1;
     const household = HOUSEHOLD[kind][local]! * season;
-    const heatPump = SHAPES.heatPump[local]! * cold;
-    if (isDayRate(plan, frame.weekday, local)) {
-      amounts.householdDay += household;
-      amounts.sunnyHouseholdDay += household * boughtPart(sun);
-      amounts.heatPumpDay += heatPump;
-      amounts.exportDay += sun;
-    } else {
-      amounts.householdNight += household;
-      amounts.sunnyHouseholdNight += household * boughtPart(sun);
-      amounts.heatPumpNight += heatPump;
-      amounts.exportNight += sun;
-    }
+    byRate.household[rate]! += household;
+    byRate.sunny[rate]! += household * boughtPart(sun[quarter]!);
+    byRate.heatPump[rate]! += SHAPES.heatPump[local]! * cold;
+    byRate.exported[rate]! += sun[quarter]!;
   }
-  amounts.carCharge = frame.weekday < 5 ? 1.1 : 0.75;
-  amounts.spaceHeat = cold;
-  amounts.hotWater = 1 + 0.12 * Math.cos(yearPhase(frame.number));
-  amounts.water = frame.weekday < 5 ? 0.96 : 1.1;
-  return amounts;
+  const amounts: Record<Driver, number> = {
+    householdDay: byRate.household[0]!,
+    householdNight: byRate.household[1]!,
+    sunnyHouseholdDay: byRate.sunny[0]!,
+    sunnyHouseholdNight: byRate.sunny[1]!,
+    heatPumpDay: byRate.heatPump[0]!,
+    heatPumpNight: byRate.heatPump[1]!,
+    exportDay: byRate.exported[0]!,
+    exportNight: byRate.exported[1]!,
+    carCharge: frame.weekday < 5 ? 1.1 : 0.75,
+    spaceHeat: cold,
+    hotWater: 1 + 0.12 * Math.cos(yearPhase(frame.number)),
+    water: frame.weekday < 5 ? 0.96 : 1.1,
+  };
+  for (const name of DRIVERS) {
+    const { amounts: known, sums } = columns[name];
+    known.push(amounts[name]);
+    sums.push(sums.at(-1)! + amounts[name]);
+  }
 }

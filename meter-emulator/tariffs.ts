@@ -5,9 +5,9 @@ import type { TenantId } from '../protocol/identity.ts';
  * other way round). Windows are data by region and by date, since regions change them.
  */
 export type TariffPlan = 'classic' | 'wallonia2026';
-export const TARIFF_PLANS: readonly TariffPlan[] = ['classic', 'wallonia2026'];
 
-export type Region = 'wallonia' | 'flanders' | 'brussels';
+export const ALL_REGIONS = ['wallonia', 'flanders', 'brussels'] as const;
+export type Region = (typeof ALL_REGIONS)[number];
 
 interface Windows {
   /** Local hours, from (included) to (excluded), in which rate 1 runs. */

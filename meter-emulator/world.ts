@@ -1,6 +1,6 @@
 import { createClimate } from './climate.ts';
 import { regionDays } from './days.ts';
-import { createDriverTable } from './drivers.ts';
+import { createDriverTables } from './drivers.ts';
 import type { Surroundings } from './flow.ts';
 import type { Region } from './tariffs.ts';
 
@@ -12,13 +12,14 @@ export interface World {
 
 export function createWorld(seed: number): World {
   const climate = createClimate(seed);
+  const driversOf = createDriverTables(climate);
   const regions = new Map<Region, Surroundings>();
   return {
     seed,
     surroundings(region) {
       const known = regions.get(region);
       if (known !== undefined) return known;
-      const made = { drivers: createDriverTable(climate, region), day: regionDays(climate, region) };
+      const made = { drivers: driversOf(region), day: regionDays(climate, region) };
       regions.set(region, made);
       return made;
     },
