@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { pinAuthorities } from './anchors.ts';
+import { certify } from './certify.ts';
+import { FIELD_ROOT_URI } from './names.ts';
+import { toPem } from './pem.ts';
 import { PROFILES } from './profiles.ts';
 import {
   authorityFromLeaf,
@@ -7,6 +10,7 @@ import {
   makeIssuing,
   makeLeaf,
   makeRoot,
+  NOW_MS,
   ORES,
   profileWith,
 } from './testing/field.ts';
@@ -61,6 +65,30 @@ describe('pinning an issuing CA', () => {
   it.each([
     { name: 'an issuing CA', pem: ores.certificatePem },
     { name: 'a device', pem: makeLeaf(ores).pem },
+    {
+      name: 'a root that another root of the same name signed',
+      pem: makeLeaf(makeRoot(), {
+        profile: PROFILES.root,
+        subject: { organization: 'HES', commonName: FIELD_ROOT_URI },
+        names: {},
+      }).pem,
+    },
+    {
+      name: 'a root that names another issuer than itself',
+      pem: toPem(
+        'CERTIFICATE',
+        certify(
+          { ...root, certificate: { ...root.certificate, subjectName: ores.certificate.subjectName } },
+          {
+            profile: PROFILES.root,
+            subject: { organization: 'HES', commonName: FIELD_ROOT_URI },
+            names: {},
+            spki: root.certificate.spki,
+            notBeforeMs: NOW_MS,
+          },
+        ),
+      ),
+    },
     { name: 'a self-signed end entity', pem: makeRoot({ profile: PROFILES.deviceSign }).certificatePem },
   ])('is refused under $name as root', ({ pem }) => {
     expect(pinning(ores.certificatePem, pem)).toThrow(code('ERR_TRUST_ROOT'));

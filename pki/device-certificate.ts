@@ -1,4 +1,4 @@
-import { hash, type KeyObject } from 'node:crypto';
+import { hash, type X509Certificate } from 'node:crypto';
 import { type DeviceId, isDeviceId, parseDeviceUri, type TenantId } from '../protocol/identity.ts';
 import { type Anchors, type Authority, checkValidity, hasProfile, issuerOf, openX509 } from './anchors.ts';
 import { CERTIFICATE_BYTES_MAX, type Certificate, parseCertificate } from './certificate.ts';
@@ -11,7 +11,7 @@ import { checkRevocation, type RevocationList } from './revocations.ts';
 export const GUESTS_MAX = 16;
 
 /** What a device's certificate says, after its issuer, profile and names were checked. Time still has to be. */
-export interface VerifiedDevice {
+export interface VerifiedDevice<Key> {
   readonly device: DeviceId;
   readonly home: TenantId;
   readonly guests: readonly TenantId[];
@@ -19,7 +19,8 @@ export interface VerifiedDevice {
   readonly authority: Authority;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  readonly publicKey: KeyObject;
+  /** What the caller asked to keep of the certificate. */
+  readonly key: Key;
 }
 
 /**
@@ -27,29 +28,34 @@ export interface VerifiedDevice {
  * issuer, signature, profile and names of one thumbprint are what they are, while validity and revocation
  * are asked again at every use.
  */
-export class DeviceVerifier {
+export class DeviceVerifier<Key> {
   readonly anchors: Anchors;
   readonly #profile: Profile;
-  readonly #verified: LruMap<VerifiedDevice>;
+  readonly #keep: (x509: X509Certificate) => Key;
+  readonly #verified: LruMap<VerifiedDevice<Key>>;
 
-  constructor(anchors: Anchors, profile: Profile, cachedMax: number) {
+  constructor(
+    anchors: Anchors,
+    options: {
+      readonly profile: Profile;
+      readonly cachedMax: number;
+      readonly keep: (x509: X509Certificate) => Key;
+    },
+  ) {
     this.anchors = anchors;
-    this.#profile = profile;
-    this.#verified = new LruMap(cachedMax);
-  }
-
-  get cached(): number {
-    return this.#verified.size;
+    this.#profile = options.profile;
+    this.#keep = options.keep;
+    this.#verified = new LruMap(options.cachedMax);
   }
 
   /** @throws ERR_TRUST_* */
-  verify(der: Uint8Array, revocations: RevocationList, atMs: number): VerifiedDevice {
+  verify(der: Uint8Array, revocations: RevocationList, atMs: number): VerifiedDevice<Key> {
     if (der.length > CERTIFICATE_BYTES_MAX)
       throw pkiError('ERR_TRUST_MALFORMED', 'no certificate of ours: too long');
     const thumbprint = hash('sha256', der, 'latin1');
     let verified = this.#verified.get(thumbprint);
     if (verified === undefined) {
-      verified = verifyDevice(this.anchors, der, this.#profile);
+      verified = this.#verifyAnew(der);
       // What is expired or revoked already takes no place in the cache from what is in use.
       this.#checkNow(verified, revocations, atMs);
       this.#verified.set(thumbprint, verified);
@@ -57,26 +63,29 @@ export class DeviceVerifier {
     return verified;
   }
 
-  #checkNow(verified: VerifiedDevice, revocations: RevocationList, atMs: number): void {
+  #checkNow(verified: VerifiedDevice<Key>, revocations: RevocationList, atMs: number): void {
     checkValidity([this.anchors.root, verified.authority.certificate, verified], atMs);
     checkRevocation(revocations, verified.authority.keyId, verified.serial, atMs);
   }
-}
 
-function verifyDevice(anchors: Anchors, der: Uint8Array, profile: Profile): VerifiedDevice {
-  const certificate = parseCertificate(der);
-  const x509 = openX509(der);
-  const authority = issuerOf(anchors, certificate, x509);
-  if (!hasProfile(certificate, profile))
-    throw pkiError('ERR_TRUST_PROFILE', `the certificate was not issued under the profile ${profile.name}`);
-  return {
-    ...readDeviceNames(certificate, authority.tenant),
-    serial: certificate.serial,
-    authority,
-    notBeforeMs: certificate.notBeforeMs,
-    notAfterMs: certificate.notAfterMs,
-    publicKey: x509.publicKey,
-  };
+  #verifyAnew(der: Uint8Array): VerifiedDevice<Key> {
+    const certificate = parseCertificate(der);
+    const x509 = openX509(der);
+    const authority = issuerOf(this.anchors, certificate, x509);
+    if (!hasProfile(certificate, this.#profile))
+      throw pkiError(
+        'ERR_TRUST_PROFILE',
+        `the certificate was not issued under the profile ${this.#profile.name}`,
+      );
+    return {
+      ...readDeviceNames(certificate, authority.tenant),
+      serial: certificate.serial,
+      authority,
+      notBeforeMs: certificate.notBeforeMs,
+      notAfterMs: certificate.notAfterMs,
+      key: this.#keep(x509),
+    };
+  }
 }
 
 /**
@@ -86,7 +95,7 @@ function verifyDevice(anchors: Anchors, der: Uint8Array, profile: Profile): Veri
 function readDeviceNames(
   certificate: Certificate,
   home: TenantId,
-): Pick<VerifiedDevice, 'device' | 'home' | 'guests'> {
+): Pick<VerifiedDevice<never>, 'device' | 'home' | 'guests'> {
   const { uris, dns, addresses } = certificate.alternativeNames;
   const device = certificate.commonName;
   if (!isDeviceId(device) || dns.length + addresses.length > 0 || uris.length > GUESTS_MAX + 1)

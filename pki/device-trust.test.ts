@@ -108,6 +108,14 @@ const WRONG: readonly { readonly name: string; readonly code: string; readonly d
     },
   },
   {
+    name: "that the right key signed in another CA's name",
+    code: 'ERR_TRUST_ISSUER',
+    der: () => {
+      const { subjectName } = fluvius.certificate;
+      return makeLeaf({ ...ores, certificate: { ...ores.certificate, subjectName } }).der;
+    },
+  },
+  {
     name: 'of an unpinned issuing CA of this tenant under the right root',
     code: 'ERR_TRUST_ISSUER',
     der: () => makeLeaf(makeIssuing(root, ORES)).der,

@@ -5,7 +5,7 @@ import { DeviceVerifier } from './device-certificate.ts';
 import { PROFILES } from './profiles.ts';
 import { loadRevocations, type RevocationList } from './revocations.ts';
 
-/** How many verified TLS certificates a front remembers: as many as it has devices connected, about 3 KiB each. */
+/** How many verified TLS certificates a front remembers: as many as it has devices connected, about 2 KiB each (64 MiB). */
 export const TLS_IDENTITIES_MAX = 32_768;
 
 export interface TlsTrustOptions {
@@ -50,11 +50,12 @@ export interface TlsTrust {
 /** @throws ERR_TRUST_ROOT, ERR_TRUST_AUTHORITY, ERR_TRUST_DEVELOPMENT, ERR_TRUST_CRL, ERR_TRUST_MALFORMED */
 export function createTlsTrust(options: TlsTrustOptions): TlsTrust {
   const anchors = pinAuthorities(options);
-  const verifier = new DeviceVerifier(
-    anchors,
-    PROFILES.deviceTls,
-    options.identitiesMax ?? TLS_IDENTITIES_MAX,
-  );
+  const verifier = new DeviceVerifier(anchors, {
+    profile: PROFILES.deviceTls,
+    cachedMax: options.identitiesMax ?? TLS_IDENTITIES_MAX,
+    // TLS proves possession of the key itself; nothing is checked with it afterwards.
+    keep: () => null,
+  });
   const { guestHomes } = options;
   let revocations = loadRevocations(options.crls ?? [], anchors.authorities);
   return {
