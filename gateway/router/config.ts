@@ -111,7 +111,7 @@ export const routerConfig = z
     admission: z
       .strictObject({
         /** An outbox holds a few weeks; what is older than this is refused as `too-old`. */
-        ageDaysMax: whole(1, 3_650).default(60),
+        ageDaysMax: whole(1, 36_500).default(60),
         /** How far a device's clock may lead ours. */
         futureSecondsMax: whole(0, 400 * DAY_SECONDS).default(300),
       })

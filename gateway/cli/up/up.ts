@@ -24,8 +24,8 @@ import { Watch } from './watch.ts';
 /** Outboxes of emulated devices may be as old as their bound allows. */
 const AGE_DAYS_MAX = 60;
 
-/** Recordings are old by nature; the first meters with a P1 port are of 2008. */
-const RECORDING_AGE_DAYS_MAX = 3_650;
+/** Recordings are old by nature: as old as a configuration may allow. */
+const RECORDING_AGE_DAYS_MAX = 36_500;
 
 /**
  * `hes up`: everything of a head-end on one machine, as processes of one tree. With `--once` it ends with a report;
@@ -143,8 +143,8 @@ class Run {
   #startClock(): SimulatedClockConfig {
     const { telegrams, once, days, config } = this.#options;
     const startedAtMs = this.#startedAtMs;
-    // A recording is read now, and its own clock is judged by ours: that is the real one.
-    if (telegrams !== undefined) return { kind: 'simulated', originMs: startedAtMs, startedAtMs, speed: 1 };
+    // A recording of today ends its day early: its router stands where that day is over.
+    if (telegrams !== undefined) return clockAfter(dayAt(Math.floor(startedAtMs / 1_000)), 2, startedAtMs);
     if (once) return clockAfter(dayNamed(config.fleet.from), days, startedAtMs);
     const { from, speed } = config.fleet;
     return runningClock({ data: this.#data.path, from, daysPerMinute: speed, startedAtMs });
