@@ -34,10 +34,20 @@ export interface Climate {
 
 export function createClimate(seed: number): Climate {
   const state = stateOf(seed, 0xc11a7e);
+  let cloudDay = Number.NaN;
+  let cloudOfDay = 0;
   const cloud = (day: number): number => {
+    // Asked for each quarter-hour of a day in turn.
+    if (day !== cloudDay) {
+      cloudOfDay = cover(day);
+      cloudDay = day;
+    }
+    return cloudOfDay;
+  };
+  const cover = (day: number): number => {
     const winter = 0.1 * Math.cos(yearPhase(day));
-    const cover = 0.56 + winter + 0.42 * noise(state, 1, day / 3) + 0.28 * noise(state, 2, day);
-    return Math.min(1, Math.max(0.04, cover));
+    const share = 0.56 + winter + 0.42 * noise(state, 1, day / 3) + 0.28 * noise(state, 2, day);
+    return Math.min(1, Math.max(0.04, share));
   };
   const temperatureC = (day: number): number =>
     MEAN_TEMPERATURE_C -

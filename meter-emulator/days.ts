@@ -91,9 +91,10 @@ export function regionDays(climate: Climate, region: Region): (number: number) =
 
 /** Panel output by quarter-hour, as part of its peak. */
 export function sunOfDay(climate: Climate, frame: DayFrame): Float64Array {
-  return Float64Array.from({ length: frame.quarterCount }, (_, quarter) =>
-    climate.sun(frame.number, frame.startSeconds + (quarter + 0.5) * QUARTER_SECONDS),
-  );
+  const output = new Float64Array(frame.quarterCount);
+  for (let quarter = 0; quarter < output.length; quarter++)
+    output[quarter] = climate.sun(frame.number, frame.startSeconds + (quarter + 0.5) * QUARTER_SECONDS);
+  return output;
 }
 
 function regionDay(climate: Climate, region: Region, frame: DayFrame): RegionDay {

@@ -10,7 +10,7 @@ import type { Station } from './run/station.ts';
 import { findRecordings } from './telegrams/files.ts';
 import { scanRecording } from './telegrams/recording.ts';
 import { RecordedStation, recordedDeviceId } from './telegrams/station.ts';
-import { createWorld } from './world.ts';
+import { createWorld, type World } from './world.ts';
 
 /** What a run is fed from. */
 export interface Input {
@@ -61,9 +61,13 @@ function fleetOf({ seed, meters, tenants, slice }: EmulatedSource): Fleet {
   return planFleet({ seed, meters, tenants: rows, slice });
 }
 
+let latestWorld: World | undefined;
+
 function emulatedInput(source: EmulatedSource): Input {
   const { devices, streams } = fleetOf(source);
-  const world = createWorld(source.seed);
+  // One process has one seed; where it starts a second run, the weather is there already.
+  if (latestWorld?.seed !== source.seed) latestWorld = createWorld(source.seed);
+  const world = latestWorld;
   const stations = devices.map((plan) => new EmulatedStation(world, plan, source.sampling));
   return { stations, streams, refused: [], unusable: [] };
 }

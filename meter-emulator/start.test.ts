@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FakeHeadEnd } from '../gateway/edge/testing/head-end.ts';
 import { manualClock } from '../gateway/runtime/clock.ts';
@@ -25,7 +25,8 @@ import { eanNumber, serialNumber } from './numbers.ts';
 import { provisionFleet } from './provision.ts';
 import { type RunningFleet, startFleet } from './start.ts';
 
-const PUBLIC_TELEGRAMS = '/work/shared/telegrams';
+/** Telegrams that others published, beside the checkout where there are any. */
+const PUBLIC_TELEGRAMS = resolve(import.meta.dirname, '../../shared/telegrams');
 const tenants = CONSORTIUM.map(({ id }) => ({ id }));
 let home: string;
 let data: string;
