@@ -174,6 +174,22 @@ describe('the end of a telegram', () => {
 });
 
 describe('blocks', () => {
+  it('may end anywhere, in the middle of a first line too', () => {
+    const stream = `noise${FULL.slice(0, 321)}${FULL}`;
+    const whole = framesOf(stream);
+    for (let split = 1; split < stream.length; split += 1) {
+      const frames: string[] = [];
+      const framer = new Framer({
+        frame: (frame) => frames.push(frame.toString('latin1')),
+        overlong: () => frames.push('overlong'),
+      });
+      framer.feed(bytes(stream.slice(0, split)));
+      framer.feed(bytes(stream.slice(split)));
+      framer.flush();
+      expect(frames, `split at ${split}`).toEqual(whole);
+    }
+  });
+
   it('of any size give the same frames as the whole', () => {
     const stream =
       `noise/x\r\n${FULL}${FULL.slice(0, 321)}${FULL}${example.ISKRA.join('\r\n')}\r\n` +

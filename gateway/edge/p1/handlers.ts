@@ -1,56 +1,12 @@
 import type { ObisCode } from '../../../protocol/reading.ts';
+import type { Handler, ReadState } from './draft.ts';
 import type { LineView } from './line.ts';
-import { CHANNELS_MAX, DEVICE_TYPES, type RowKind } from './obis.ts';
-import type {
-  P1Channel,
-  P1Failure,
-  P1Message,
-  P1Peak,
-  P1Quantity,
-  P1Reading,
-  P1Telegram,
-} from './telegram.ts';
+import { channelOf, takeDeviceType, takeLegacyReading, takeReading, takeValve, timeOf } from './mbus.ts';
+import type { RowKind } from './obis.ts';
+import type { P1Failure, P1Peak, P1Quantity } from './telegram.ts';
 import { isEan, readIdentifier, readMessage, readPlain } from './text.ts';
-import { isPlaceholderTime, monthEndingAt, monthOf, type P1Time, readTime } from './time.ts';
-import { findUnit, NO_UNIT, type P1Unit, type UnitRow } from './units.ts';
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-export interface ChannelDraft extends Mutable<P1Channel> {
-  readings: P1Reading[];
-}
-
-/** A telegram while it is being read. */
-export interface TelegramDraft extends Mutable<P1Telegram> {
-  registers: P1Quantity[];
-  instants: P1Quantity[];
-  peaks: P1Peak[];
-  relays: { relay: number; state: number }[];
-  fuses: P1Quantity[];
-  counters: P1Quantity[];
-  failures: P1Failure[];
-  messages: P1Message[];
-  channels: ChannelDraft[];
-  unknown: string[];
-}
-
-/** What the first line of an old gas reading promises to the second. */
-export interface LegacyReading {
-  readonly channel: ChannelDraft;
-  readonly obis: ObisCode;
-  readonly unit: UnitRow | null;
-  readonly time: P1Time | null;
-  readonly placeholder: boolean;
-}
-
-export interface ReadState {
-  readonly draft: TelegramDraft;
-  pending: LegacyReading | null;
-  serialRank: number;
-}
-
-/** Reads one line into the draft; false keeps the line as unknown. */
-type Handler = (line: LineView, state: ReadState) => boolean;
+import { monthEndingAt, monthOf, readTime } from './time.ts';
+import { NO_UNIT, type P1Unit } from './units.ts';
 
 function quantity(line: LineView): P1Quantity {
   const { unit } = line;
@@ -62,29 +18,6 @@ function quantity(line: LineView): P1Quantity {
     printedUnit: unit.printed,
   };
 }
-
-/** Find the channel of a line, or undefined where its number is none of ours. */
-function channelOf(line: LineView, draft: TelegramDraft): ChannelDraft | undefined {
-  const { channels } = draft;
-  for (const known of channels) if (known.channel === line.b) return known;
-  if (line.b < 1 || line.b > CHANNELS_MAX) return undefined;
-  const channel: ChannelDraft = {
-    channel: line.b,
-    deviceType: null,
-    medium: null,
-    serial: null,
-    ean: null,
-    valve: null,
-    readings: [],
-  };
-  channels.push(channel);
-  return channel;
-}
-
-const timeOf = (line: LineView, group: number): P1Time | null =>
-  isPlaceholderTime(line.bytes, line.from[group]!, line.to[group]!)
-    ? null
-    : readTime(line.bytes, line.from[group]!, line.to[group]!);
 
 /** The identity that says most wins, whatever the order of the lines: 96.1.1, 96.1.0, 42.0.0, 96.1.255, 0.0.0. */
 const SERIAL_RANKS: Readonly<Record<string, number>> = {
@@ -160,73 +93,6 @@ function takeFailures(line: LineView, state: ReadState): boolean {
     });
   }
   state.draft.failures = failures;
-  return true;
-}
-
-function takeReading(line: LineView, state: ReadState): boolean {
-  const valueGroup = line.groups === 1 ? 0 : 1;
-  if (!line.number(valueGroup)) return false;
-  const channel = channelOf(line, state.draft);
-  if (channel === undefined) return false;
-  const { unit } = line;
-  const time = valueGroup === 0 ? null : timeOf(line, 0);
-  channel.readings.push({
-    obis: line.name(),
-    value: line.digits,
-    scaler: unit.exponent - line.decimals,
-    unit: unit === NO_UNIT ? null : unit.unit,
-    printedUnit: unit.printed,
-    time,
-    placeholder: valueGroup === 1 && time === null,
-  });
-  return true;
-}
-
-const READING_CODE = /^\d-\d:24\.\d\.\d$/;
-const LEGACY_GROUPS = 6;
-
-/** `0-1:24.3.0(time)(status)(minutes)(count)(0-1:24.2.1)(m3)`, then `(value)` on a line of its own. */
-function takeLegacyReading(line: LineView, state: ReadState): boolean {
-  if (line.groups < LEGACY_GROUPS) return false;
-  const channel = channelOf(line, state.draft);
-  if (channel === undefined) return false;
-  const code = line.bytes.toString('latin1', line.from[4], line.to[4]);
-  const time = timeOf(line, 0);
-  state.pending = {
-    channel,
-    obis: READING_CODE.test(code) ? (code as ObisCode) : line.name(),
-    unit: findUnit(line.bytes, line.from[5]!, line.to[5]!) ?? null,
-    time,
-    placeholder: time === null,
-  };
-  return line.groups === LEGACY_GROUPS || takeLegacyValue(line, state, LEGACY_GROUPS);
-}
-
-/** The value that the pending first line announced. */
-export function takeLegacyValue(line: LineView, state: ReadState, group: number): boolean {
-  const pending = state.pending;
-  state.pending = null;
-  if (pending === null || !line.number(group)) return false;
-  const unit = line.unit === NO_UNIT ? pending.unit : line.unit;
-  pending.channel.readings.push({
-    obis: pending.obis,
-    value: line.digits,
-    scaler: (unit?.exponent ?? 0) - line.decimals,
-    unit: unit?.unit ?? null,
-    printedUnit: unit?.printed ?? '',
-    time: pending.time,
-    placeholder: pending.placeholder,
-  });
-  return true;
-}
-
-function takeDeviceType(line: LineView, state: ReadState): boolean {
-  const channel = channelOf(line, state.draft);
-  if (channel === undefined) return false;
-  // Printed in decimal by most, in hex by some: 00C and 012 are both the heat meter of the flow side.
-  const hex = Number.parseInt(line.bytes.toString('latin1', line.from[0], line.to[0]), 16);
-  channel.deviceType = line.integerGroup(0) ? line.digits : Number.isNaN(hex) ? null : hex;
-  channel.medium = channel.deviceType === null ? null : (DEVICE_TYPES[channel.deviceType] ?? null);
   return true;
 }
 
@@ -326,11 +192,5 @@ export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
   deviceType: takeDeviceType,
   reading: takeReading,
   legacyReading: takeLegacyReading,
-  valve: (line, { draft }) => {
-    if (!line.integerGroup(0)) return false;
-    const channel = channelOf(line, draft);
-    if (channel === undefined) return false;
-    channel.valve = line.digits;
-    return true;
-  },
+  valve: takeValve,
 };

@@ -318,6 +318,12 @@ describe('a line', () => {
     expect(telegram.channels.at(-1)!.readings[0]).toMatchObject({ value: 12_345, unit: 'm3' });
   });
 
+  it('takes one value for one announcement of an old gas reading', () => {
+    const telegram = read(sealed([...example.DSMR_2_2.slice(0, -1), '(09999.999)']));
+    expect(telegram.channels[0]!.readings.map(({ value }) => value)).toEqual([2_345_678]);
+    expect(telegram.unknown).toEqual(['(09999.999)']);
+  });
+
   it('does not take a stray value for a gas reading that was never announced', () => {
     expect(withLine('(00012.345)').unknown).toEqual(['(00012.345)']);
   });

@@ -1,6 +1,8 @@
 import { crc16, crc16WithCarriageReturns } from './crc.ts';
-import { HANDLERS, type ReadState, type TelegramDraft, takeLegacyValue } from './handlers.ts';
+import { emptyDraft, type ReadState, type TelegramDraft } from './draft.ts';
+import { HANDLERS } from './handlers.ts';
 import { LineView } from './line.ts';
+import { takeLegacyValue } from './mbus.ts';
 import { OBIS_ROWS } from './obis.ts';
 import type { P1Fault, P1Outcome } from './telegram.ts';
 import { nibble } from './text.ts';
@@ -143,32 +145,4 @@ function isBroken(bytes: Buffer, start: number, end: number): boolean {
 /** Two telegrams that ran into each other say a register twice; no meter does that by itself. */
 function contradicts(draft: TelegramDraft): boolean {
   return draft.unknown.some((line) => draft.registers.some(({ obis }) => line.startsWith(`${obis}(`)));
-}
-
-function emptyDraft(header: string): TelegramDraft {
-  return {
-    header,
-    crc: 'valid',
-    version: null,
-    meterTime: null,
-    clockInvalid: false,
-    serial: null,
-    ean: null,
-    registers: [],
-    instants: [],
-    monthPeak: null,
-    peaks: [],
-    tariff: null,
-    breaker: null,
-    relays: [],
-    limiter: null,
-    fuses: [],
-    gridVolts: null,
-    counters: [],
-    failures: [],
-    text: null,
-    messages: [],
-    channels: [],
-    unknown: [],
-  };
 }
