@@ -12,13 +12,20 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isHesError } from '../protocol/errors.ts';
-import { pkiError } from './errors.ts';
+import { type PkiErrorCode, pkiError } from './errors.ts';
 
 /** Only the owner may read: these folders hold private keys. */
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 
 const RIGHTS_CODES: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS']);
+
+/** Errors that name a file or say more than that one is damaged. */
+const NAMED_ALREADY: ReadonlySet<string> = new Set<PkiErrorCode>([
+  'ERR_PKI_DAMAGED',
+  'ERR_PKI_RIGHTS',
+  'ERR_PKI_DEVELOPMENT',
+]);
 
 export function systemCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
@@ -29,7 +36,7 @@ export function withFile<Result>(file: string, run: () => Result): Result {
   try {
     return run();
   } catch (cause) {
-    if (isHesError(cause) && cause.code.startsWith('ERR_PKI_')) throw cause;
+    if (isHesError(cause) && NAMED_ALREADY.has(cause.code)) throw cause;
     const context = { file };
     const code = systemCode(cause);
     if (RIGHTS_CODES.has(code))
