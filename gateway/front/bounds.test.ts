@@ -144,15 +144,17 @@ describe('a session', () => {
   it('that does not read what it is sent is closed, and what waits for it is bounded until then', async () => {
     const at = await open({ heldPerClientMax: 1_024, heldPerTenantMax: 2_048 });
     const receipt = encodeUplinkAnswer({ kind: 'receipt', receipt: new Uint8Array(RECEIPT_BYTES_MAX) });
-    at.bus(ORES).answer = () => receipt;
     const meter = await newMeter(at);
     const session = at.front.presence.find(ORES, meter.identity.device)!;
+    let waitingMax = 0;
+    at.bus(ORES).answer = () => {
+      waitingMax = Math.max(waitingMax, session.socket.writableLength);
+      return receipt;
+    };
     meter.socket.pause();
     const topic = upTopic(ORES, meter.identity.device, 'index');
     const batch = Buffer.concat(Array.from({ length: 100 }, (_, n) => publish({ topic, messageId: n + 1 })));
-    let waitingMax = 0;
     const timer = setInterval(() => {
-      waitingMax = Math.max(waitingMax, session.socket.writableLength);
       at.bus(ORES).requests.length = 0;
       while (!meter.closed && meter.socket.writableLength < 500_000) meter.socket.write(batch);
     }, 1);

@@ -113,7 +113,12 @@ export class TenantBroker {
       return;
     }
     const sealed = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-    void carryUplink(road, session, topic, sealed, () => done(null));
+    const acknowledged = (): void => {
+      // The PUBACK is on its way with the receipt. For a message of QoS 0 the library writes none of its own.
+      packet.qos = 0;
+      done(null);
+    };
+    void carryUplink(road, session, topic, { sealed, messageId: packet.messageId ?? 0, acknowledged });
   }
 
   #subscribe(

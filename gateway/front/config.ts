@@ -54,7 +54,7 @@ function atMost(smaller: LimitName, larger: LimitName) {
   );
 }
 
-/** The front's configuration. The bus implementation is handed in beside it: `bus` says only where it lives. */
+/** The front's configuration. Which bus it is put on, the process that composes it adds. */
 export const frontConfigSchema = z.strictObject({
   listen: z
     .strictObject({
@@ -80,7 +80,6 @@ export const frontConfigSchema = z.strictObject({
       (tenants) => Object.keys(tenants).length <= TENANTS_MAX,
       `at most ${TENANTS_MAX} tenants share a front`,
     ),
-  bus: z.strictObject({ directory: file }).optional(),
   limits: limits.prefault({}),
   /** Development keys are refused unless this says that they are wanted. */
   development: z.boolean().default(false),

@@ -32,7 +32,7 @@ export interface RunningFront {
   readonly port: number;
   /** Who is connected: where commands will find their device. */
   readonly presence: Presence;
-  /** Read the revocation lists now; SIGHUP does the same. */
+  /** Read the revocation lists now: what the process does on SIGHUP. */
   reload(): Promise<void>;
   /** Take nothing new, let running answers arrive within `stopTimeoutMs`, close everything. */
   stop(): Promise<void>;
@@ -136,8 +136,6 @@ export async function startFront({
     timers.push(
       setInterval(() => listener.setTicketKeys(drawTicketKeys()), limits.ticketKeysSeconds * 1_000),
     );
-  const reload = (): void => void warden.reload(true);
-  process.on('SIGHUP', reload);
 
   return {
     port,
@@ -145,7 +143,6 @@ export async function startFront({
     reload: () => warden.reload(true),
     async stop() {
       for (const timer of timers) clearInterval(timer);
-      process.off('SIGHUP', reload);
       listener.stopAccepting();
       for (const session of presence.sessions()) session.endWhenAnswered('stopping');
       await answersOrTimeout(held, limits.stopTimeoutMs);

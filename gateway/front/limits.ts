@@ -144,7 +144,7 @@ export const FRONT_LIMITS = {
     value: 5_000,
     min: 50,
     max: 3_600_000,
-    why: 'a revoked device is out within this time of the list being published; SIGHUP does it at once',
+    why: 'a revoked device is out within this time of the list being published; a reload (SIGHUP) does it at once',
     reached: 'the files are looked at, and read again when they changed',
   },
   sweepMs: {

@@ -2,7 +2,11 @@ import { Readable } from 'node:stream';
 
 const nothing: Promise<void> = Promise.resolve();
 const none = (): Promise<void> => nothing;
-const empty = (): Readable => Readable.from([]);
+const empty = (): Readable => new Readable({ read: endAtOnce });
+
+function endAtOnce(this: Readable): void {
+  this.push(null);
+}
 
 /**
  * What the broker library keeps sessions, wills, retained and queued messages in: here, nothing. The front cannot

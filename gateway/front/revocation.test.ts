@@ -23,7 +23,6 @@ describe('a live session', () => {
   it.each([
     ['the front looks at its lists', { revocationPollMs: 50 }, () => undefined],
     ['the front is asked to', {}, (at: Door) => void at.front.reload()],
-    ['SIGHUP comes', {}, () => void process.kill(process.pid, 'SIGHUP')],
   ] as const)(
     'is closed when its certificate is revoked and %s; the others stay',
     async (_how, limits, hint) => {

@@ -4,7 +4,7 @@ import { downTopic } from '../../protocol/topics.ts';
 import { decodeUplinkAnswer } from '../../protocol/uplink.ts';
 import type { TenantBus } from '../bus/port.ts';
 import type { UpTopic } from './admission.ts';
-import { publishFrame } from './frames.ts';
+import { receiptFrames } from './frames.ts';
 import type { HeldMessages } from './held.ts';
 import type { Unanswered } from './reasons.ts';
 import type { Session } from './session.ts';
@@ -17,28 +17,35 @@ export interface UplinkRoad {
   readonly answerTimeoutMs: number;
 }
 
+export interface UplinkMessage {
+  readonly sealed: Uint8Array;
+  /** The packet identifier that its PUBACK names. */
+  readonly messageId: number;
+  /** Called when its PUBACK is written, and only then. */
+  readonly acknowledged: () => void;
+}
+
 /**
  * One message of a device, from the publish hook to its PUBACK.
  *
- * The PUBACK (`acknowledge`) is held until the owner's router has answered, and the receipt goes out before it, in
+ * The PUBACK is held until the owner's router has answered, and the receipt goes out before it, in
  * the same write. Whatever else happens there is no PUBACK: the connection ends, the device keeps the message.
  */
 export async function carryUplink(
   road: UplinkRoad,
   session: Session,
   topic: UpTopic,
-  sealed: Uint8Array,
-  acknowledge: () => void,
+  message: UplinkMessage,
 ): Promise<void> {
   const { tenant: owner } = topic;
   if (session.ending) return road.tally.unanswered('ending', owner);
   const bound = road.held.take(session, owner);
   if (bound !== undefined) return session.withhold(bound, owner);
   try {
-    const answer = await askRouter(road, topic, sealed);
+    const answer = await askRouter(road, topic, message.sealed);
     if (session.ended) return;
     if (typeof answer === 'string') return session.withhold(answer, owner);
-    giveReceipt(session, topic, answer, acknowledge);
+    giveReceipt(session, topic, answer, message);
     road.tally.receipted(owner);
   } finally {
     road.held.release(session, owner);
@@ -73,16 +80,14 @@ const UNANSWERED_BY_CODE: Readonly<Record<string, Unanswered>> = {
 
 /**
  * Receipt first, then PUBACK: a device that has the PUBACK has the receipt. Both go straight to the socket of this
- * device, so no subscription is needed and nothing else can receive them; corked, they are one TLS record.
+ * device, so no subscription is needed and nothing else can receive them; in one write they are one TLS record.
  */
 function giveReceipt(
   { socket }: Session,
   { tenant, device }: UpTopic,
   receipt: Uint8Array,
-  acknowledge: () => void,
+  { messageId, acknowledged }: UplinkMessage,
 ): void {
-  socket.cork();
-  socket.write(publishFrame(downTopic(tenant, device, 'receipt'), receipt));
-  acknowledge();
-  socket.uncork();
+  socket.write(receiptFrames(downTopic(tenant, device, 'receipt'), receipt, messageId));
+  acknowledged();
 }
