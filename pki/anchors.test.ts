@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { pinAuthorities } from './anchors.ts';
+import { hasProfile, pinAuthorities } from './anchors.ts';
+import { parseCertificate } from './certificate.ts';
 import { certify } from './certify.ts';
 import { FIELD_ROOT_URI } from './names.ts';
 import { toPem } from './pem.ts';
@@ -111,5 +112,15 @@ describe('pinning an issuing CA', () => {
   it('takes PEM and DER alike', () => {
     expect(pinning(ores.certificatePem)().authorities.size).toBe(1);
     expect(pinning(ores.certificate.der, root.certificate.der)().authorities.size).toBe(1);
+  });
+});
+
+describe('a profile', () => {
+  it('of an end entity is not that of a CA without a bound on its depth', () => {
+    const certificate = parseCertificate(makeLeaf(ores).der);
+    const unbound = { ...certificate, basicConstraints: { ca: true, pathLength: null } };
+    expect(hasProfile(certificate, PROFILES.deviceSign)).toBe(true);
+    expect(hasProfile(unbound, PROFILES.deviceSign)).toBe(false);
+    expect(hasProfile({ ...certificate, basicConstraints: null }, PROFILES.deviceSign)).toBe(false);
   });
 });

@@ -249,12 +249,18 @@ describe('a signature certificate', () => {
     expect(() => trust.signer(makeLeaf(ores).der, sent)).toThrow(code('ERR_TRUST_CRL_STALE'));
   });
 
-  it('is refused after the issuing CA or the root has expired', () => {
-    const shortRoot = makeRoot({ notAfterMs: NOW_MS });
-    const issuing = makeIssuing(shortRoot, ORES);
+  it.each([
+    { name: 'the issuing CA', rootEndMs: NOW_MS + DAY_MS, issuingEndMs: NOW_MS },
+    { name: 'the root', rootEndMs: NOW_MS, issuingEndMs: NOW_MS + DAY_MS },
+  ])('is refused after $name has expired, whatever it says of itself', ({ rootEndMs, issuingEndMs }) => {
+    const endless = (authority: SigningAuthority): SigningAuthority => ({
+      ...authority,
+      certificate: { ...authority.certificate, notAfterMs: Number.POSITIVE_INFINITY },
+    });
+    const shortRoot = makeRoot({ notAfterMs: rootEndMs });
+    const issuing = makeIssuing(endless(shortRoot), ORES, { notAfterMs: issuingEndMs });
     const trust = trustOf({ root: shortRoot.certificatePem, issuers: [pin(ORES, issuing)] });
-    const { der } = makeLeaf(issuing);
-    expect(parseCertificate(der).notAfterMs).toBe(NOW_MS);
+    const { der } = makeLeaf(endless(issuing), { notAfterMs: NOW_MS + DAY_MS });
     expect(trust.signer(der, sent)).toBeDefined();
     expect(() => trust.signer(der, { ...sent, atMs: NOW_MS + 1 })).toThrow(code('ERR_TRUST_EXPIRED'));
   });
