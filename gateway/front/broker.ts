@@ -94,7 +94,6 @@ export class TenantBroker {
       session.refuseConnect(refusal.reason, refusal.code);
       return;
     }
-    session.client = client;
     presence.admit(session)?.close('replaced');
     accept();
   }

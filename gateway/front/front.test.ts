@@ -1,5 +1,7 @@
-import { rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { DeviceIdentity } from '../../pki/trust.ts';
@@ -135,6 +137,28 @@ describe('mqtt.js as a device', () => {
       );
     await client.endAsync();
     expect(door.counters.get('receipts')).toBe(400);
+  });
+});
+
+describe('ticket keys that two fronts share', () => {
+  it('let a session of the one resume at the other; drawn ones do not', async () => {
+    const ticketKeys = join(field.directory, 'ticket.keys');
+    writeFileSync(ticketKeys, randomBytes(48));
+    const tls = { ...field.pki.layout.front, ticketKeys };
+    const shared = await Promise.all([openDoor(field, { tls }), openDoor(field, { tls })]);
+    door = await openDoor(field);
+    const meter = await Meter.ready(device, shared[0].port);
+    await meter.until(() => meter.session !== undefined);
+    await meter.leave();
+    const resumed = async (port: number): Promise<boolean> => {
+      const again = await Meter.ready(device, port, { session: meter.session! });
+      const reused = again.socket.isSessionReused();
+      await again.leave();
+      return reused;
+    };
+    expect(await resumed(shared[1].port)).toBe(true);
+    expect(await resumed(door.port)).toBe(false);
+    await Promise.all(shared.map((at) => at.stop()));
   });
 });
 

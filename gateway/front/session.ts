@@ -1,5 +1,4 @@
 import type { TLSSocket } from 'node:tls';
-import type { Client } from 'aedes';
 import type { TlsIdentity } from '../../pki/trust.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import type { Ending, Refusal, Unanswered } from './reasons.ts';
@@ -15,8 +14,6 @@ export type ConnackCode = 1 | 2 | 3 | 4 | 5;
 export class Session {
   readonly identity: TlsIdentity;
   readonly socket: TLSSocket;
-  /** The broker's side of it, from CONNECT on. */
-  client: Client | undefined;
   /** Messages whose answer is still awaited. */
   held = 0;
   readonly #tally: Tally;

@@ -4,8 +4,9 @@ import type { Log } from '../runtime/log.ts';
 import type { Ending, Refusal, Unanswered } from './reasons.ts';
 
 /**
- * Counts what happened, in all and, where the tenant is known, per tenant (`tenant.<id>.…`). At most one line of
- * debug log each: a refusal costs a stranger nothing, so it must not cost a disk anything.
+ * Counts what happened: by reason in all, and as a sum per tenant where the tenant is known, so that the number of
+ * names stays bounded. At most one line of debug log each: a refusal costs a stranger nothing, so it must not cost
+ * a disk anything.
  */
 export class Tally {
   readonly #counters: Counters;
@@ -16,19 +17,22 @@ export class Tally {
     this.#log = log;
   }
 
+  /** `tenant`: the home of the device, once its certificate has told it. */
   refused(reason: Refusal, tenant?: TenantId): void {
-    this.#note(`refused.${reason}`, tenant);
+    this.#note('refused', reason, tenant);
   }
 
+  /** `tenant`: the owner of the message. */
   unanswered(reason: Unanswered, tenant: TenantId): void {
-    this.#note(`unanswered.${reason}`, tenant);
+    this.#note('unanswered', reason, tenant);
   }
 
+  /** `tenant`: the home of the device. */
   closed(reason: Ending, tenant: TenantId): void {
-    this.#note(`closed.${reason}`, tenant);
+    this.#note('closed', reason, tenant);
   }
 
-  /** A reading whose receipt went to its device. */
+  /** A reading whose receipt went to its device; `tenant` is its owner. */
   receipted(tenant: TenantId): void {
     this.#counters.count('receipts');
     this.#counters.count(`tenant.${tenant}.receipts`);
@@ -38,9 +42,9 @@ export class Tally {
     this.#counters.count(name);
   }
 
-  #note(name: string, tenant: TenantId | undefined): void {
-    this.#counters.count(name);
-    if (tenant !== undefined) this.#counters.count(`tenant.${tenant}.${name}`);
-    this.#log.debug({ reason: name, tenant }, 'turned away');
+  #note(what: 'refused' | 'unanswered' | 'closed', reason: string, tenant: TenantId | undefined): void {
+    this.#counters.count(`${what}.${reason}`);
+    if (tenant !== undefined) this.#counters.count(`tenant.${tenant}.${what}`);
+    this.#log.debug({ reason: `${what}.${reason}`, tenant }, 'turned away');
   }
 }

@@ -13,7 +13,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 /**
  * The front under Node's permission model, without any right to write and with the right to read its own files
- * only. A second fence: the first is the operating system's (ADR 0043).
+ * only. A second fence: the first is the operating system's (ADR 0042).
  */
 describe('a front without the right to write', () => {
   let field: Field;

@@ -83,12 +83,14 @@ export async function openDoor(
     readonly limits?: Partial<FrontLimits>;
     readonly clock?: Clock;
     readonly tenants?: readonly TenantId[];
+    readonly tls?: FrontConfig['tls'];
   } = {},
 ): Promise<Door> {
   const counters = new Counters();
   const buses = new Map<TenantId, FakeBus>();
+  const config = field.config(options.limits, options.tenants);
   const front = await startFront({
-    config: field.config(options.limits, options.tenants),
+    config: options.tls === undefined ? config : { ...config, tls: options.tls },
     bus: (tenant) => {
       const bus = new FakeBus(tenant);
       buses.set(tenant, bus);
