@@ -1,21 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import type { CborItem } from './cbor/codec.ts';
+import { CborWriter } from './cbor/writer.ts';
 import { aeadOpen, aeadSeal } from './cose/algorithms.ts';
-import { COSE_TAG, type Encrypt, HEADER, readEncrypt, sameBytes, writeMessage } from './cose/message.ts';
+import { sameBytes } from './cose/message.ts';
 import { encryptStructure } from './cose/structures.ts';
 import { HesError } from './errors.ts';
-import { type Binding, messageKeys } from './keys.ts';
-import { PAYLOAD_BYTES_MAX, SEALED_BOUNDS, SEALED_BYTES_MAX } from './limits.ts';
+import { type Binding, messageKeys, topicBytes } from './keys.ts';
+import { KID_BYTES, PAYLOAD_BYTES_MAX, SEALED_BYTES_MAX } from './limits.ts';
+import { readOuter, writeOuter } from './outer.ts';
 import { type SignerKey, signPayload } from './signed.ts';
 import { type OpeningKey, SUITES, type Suite } from './suites.ts';
-import { upTopic } from './topics.ts';
 
 export type { Binding } from './keys.ts';
+export { KID_BYTES } from './limits.ts';
 export { readSigner, type SignerKey, verifyUplink } from './signed.ts';
 export type { OpeningKey } from './suites.ts';
-
-/** A `kid`: the first bytes of SHA-256 over the key's SubjectPublicKeyInfo. It names; it proves nothing. */
-export const KID_BYTES = 8;
 
 /** The operator's public sealing key, as its certificate holds it. */
 export interface RecipientKey {
@@ -39,6 +37,8 @@ export interface Sealed {
   readonly receiptKey: Uint8Array;
 }
 
+const writer = new CborWriter(SEALED_BYTES_MAX);
+
 /**
  * Sign a payload and seal it to its owner (RFC 9052 §4.2, §5.1): sign inside, seal outside, so that the
  * carrier does not see who signed. Both layers carry the topic as external_aad, and the keys are derived from
@@ -56,7 +56,7 @@ export function sealUplink(message: {
 }): Sealed {
   const { payload, binding, recipient, signer, suites = SUITES } = message;
   if (payload.length > PAYLOAD_BYTES_MAX) throw tooLarge(payload.length, PAYLOAD_BYTES_MAX);
-  const topic = Buffer.from(upTopic(binding.tenant, binding.device, binding.kind), 'latin1');
+  const topic = topicBytes(binding);
   const signed = signPayload(payload, topic, signer);
 
   const suite =
@@ -72,17 +72,9 @@ export function sealUplink(message: {
   const aad = encryptStructure(suite.contentHeader, topic);
   const ciphertext = aeadSeal(suite.content, contentKey, iv, aad, signed);
 
-  const { label, toHeader } = suite.agreement;
-  const parameters = new Map([
-    [HEADER.kid, recipient.kid],
-    [label, toHeader(sent)],
-  ]);
-  const recipients = [[suite.recipientHeader, parameters, NO_BYTES]];
-  const items = [suite.contentHeader, new Map([[HEADER.iv, iv]]), ciphertext, recipients];
-  return { sealed: writeMessage(COSE_TAG.encrypt, items, SEALED_BOUNDS), receiptKey };
+  const outer = { suite, iv, ciphertext, kid: recipient.kid, sent };
+  return { sealed: writer.write(() => writeOuter(writer, outer)), receiptKey };
 }
-
-const NO_BYTES = new Uint8Array(0);
 
 /**
  * Open what a device sealed, with the topic that it came by. The result is a COSE_Sign1 whose signer is not
@@ -101,59 +93,21 @@ export function openUplink(message: {
 }): { readonly signed: Uint8Array; readonly receiptKey: Uint8Array } {
   const { sealed, binding, keys, suites = SUITES } = message;
   if (sealed.length > SEALED_BYTES_MAX) throw tooLarge(sealed.length, SEALED_BYTES_MAX);
-  const outer = readOuter(sealed);
-  const recipient = outer.recipients[0]!;
-  const suite = suites.find(
-    (row) => sameBytes(row.contentHeader, outer.header) && sameBytes(row.recipientHeader, recipient.header),
-  );
-  if (suite === undefined)
-    throw new HesError('ERR_ENVELOPE_SUITE', 'algorithms that this side does not take');
-
-  const { agreement, content } = suite;
-  const kid = bytesOf(recipient.unprotected.get(HEADER.kid), KID_BYTES);
-  const iv = bytesOf(outer.unprotected.get(HEADER.iv), content.ivBytes);
-  const parameter = recipient.unprotected.get(agreement.label);
-  if (parameter === undefined) throw shape('the recipient lacks what its algorithm sends');
+  const { suite, iv, ciphertext, kid, sent } = readOuter(sealed, suites);
 
   const key = keys.find((candidate) => sameBytes(candidate.kid, kid));
   if (key === undefined) throw new HesError('ERR_ENVELOPE_KID', 'sealed to a key that is not ours');
-  const sent = agreement.fromHeader(parameter);
-  const secret = sent === undefined ? undefined : agreement.decapsulate(key.privateKey, sent);
-  if (sent === undefined || secret === undefined)
+  const secret = suite.agreement.decapsulate(key.privateKey, sent);
+  if (secret === undefined)
     throw new HesError('ERR_ENVELOPE_AGREEMENT', 'what the sender sent gives no secret');
 
   const { contentKey, receiptKey } = messageKeys(suite, secret, binding, kid, sent);
   secret.fill(0);
-  const topic = Buffer.from(upTopic(binding.tenant, binding.device, binding.kind), 'latin1');
-  const aad = encryptStructure(outer.header, topic);
-  const signed = aeadOpen(content, contentKey, iv, aad, outer.ciphertext);
+  const aad = encryptStructure(suite.contentHeader, topicBytes(binding));
+  const signed = aeadOpen(suite.content, contentKey, iv, aad, ciphertext);
   if (signed === undefined)
     throw new HesError('ERR_ENVELOPE_OPEN', 'altered, sealed to another key, or moved from another topic');
   return { signed, receiptKey };
-}
-
-/** This protocol's COSE_Encrypt: one recipient, the headers that it needs, and not one more. */
-function readOuter(sealed: Uint8Array): Encrypt {
-  let outer: Encrypt;
-  try {
-    outer = readEncrypt(sealed, SEALED_BOUNDS);
-  } catch (cause) {
-    throw shape('not a COSE_Encrypt', cause);
-  }
-  const [recipient, ...others] = outer.recipients;
-  if (recipient === undefined || others.length > 0) throw shape('not exactly one recipient');
-  if (recipient.encryptedKey.length > 0) throw shape('a wrapped key where the key is derived');
-  if (outer.unprotected.size !== 1 || recipient.unprotected.size !== 2) throw shape('headers beyond ours');
-  return outer;
-}
-
-function bytesOf(item: CborItem | undefined, length: number): Uint8Array {
-  if (item instanceof Uint8Array && item.length === length) return item;
-  throw shape('a header that is missing or of another length');
-}
-
-function shape(what: string, cause?: unknown): HesError {
-  return new HesError('ERR_ENVELOPE_SHAPE', what, { cause });
 }
 
 function tooLarge(length: number, lengthMax: number): HesError {

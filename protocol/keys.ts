@@ -3,13 +3,18 @@ import { hkdfExpand, hkdfExtract } from './cose/hkdf.ts';
 import { kdfContext } from './cose/structures.ts';
 import type { DeviceId, TenantId } from './identity.ts';
 import type { Suite } from './suites.ts';
-import type { UpKind } from './topics.ts';
+import { type UpKind, upTopic } from './topics.ts';
 
 /** Where a message belongs: the topic that it travels on. Both layers of the envelope are bound to it. */
 export interface Binding {
   readonly tenant: TenantId;
   readonly device: DeviceId;
   readonly kind: UpKind;
+}
+
+/** The topic as external_aad: its levels are tenant, device, direction and kind, and it reads only one way. */
+export function topicBytes(binding: Binding): Uint8Array {
+  return Buffer.from(upTopic(binding.tenant, binding.device, binding.kind), 'latin1');
 }
 
 export interface MessageKeys {

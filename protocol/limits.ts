@@ -31,6 +31,8 @@ export const EPOCH_SECONDS_MAX = 253_402_300_799;
 export const PAYLOAD_BYTES_MAX = 16_384;
 /** A P-256 certificate of the device profile has about 500 bytes. */
 export const CERTIFICATE_BYTES_MAX = 2_048;
+/** A `kid`: the first bytes of SHA-256 over a key's SubjectPublicKeyInfo. It names; it proves nothing. */
+export const KID_BYTES = 8;
 /** Heads, signature, headers and tags of both layers around payload and certificate, rounded up. */
 const ENVELOPE_OVERHEAD_BYTES = 512;
 export const SIGNED_BYTES_MAX = PAYLOAD_BYTES_MAX + CERTIFICATE_BYTES_MAX + ENVELOPE_OVERHEAD_BYTES / 2;

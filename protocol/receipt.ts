@@ -5,7 +5,7 @@ import { always, choice, fields, integer, literal, type Shape, unlessNull } from
 import { CborWriter } from './cbor/writer.ts';
 import { ALG, MACS, macHolds } from './cose/algorithms.ts';
 import { hmacSha256 } from './cose/hkdf.ts';
-import { COSE_TAG, HEADER, type Mac0, readMac0, sameBytes } from './cose/message.ts';
+import { COSE_TAG, HEADER, sameBytes } from './cose/message.ts';
 import { macStructure } from './cose/structures.ts';
 import { HesError } from './errors.ts';
 import type { DeviceId, TenantId } from './identity.ts';
@@ -14,7 +14,6 @@ import {
   EPOCH_SECONDS_MAX,
   HEADER_BOUNDS,
   LATER_SECONDS_MAX,
-  RECEIPT_BOUNDS,
   RECEIPT_BYTES_MAX,
   SEQUENCE_MAX,
 } from './limits.ts';
@@ -103,7 +102,7 @@ export function makeReceipt(receiptKey: Uint8Array, receipt: Receipt): Uint8Arra
     const content = writer.write(() => wireShape.write(writer, wire));
     const tag = hmacSha256(receiptKey, structureOf(receipt, content));
     return writer.write(() => {
-      writer.raw(COSE_TAG.mac0);
+      writer.tag(COSE_TAG.mac0);
       writer.array(4);
       writer.bytes(MAC_HEADER);
       writer.map(0);
@@ -141,16 +140,24 @@ export function readReceipt(
   return receipt;
 }
 
-function readShell(bytes: Uint8Array): Mac0 {
-  let shell: Mac0;
+/** This protocol's COSE_Mac0 (RFC 9052 §6.2): one algorithm, no other headers. */
+function readShell(bytes: Uint8Array): { readonly payload: Uint8Array; readonly tag: Uint8Array } {
   try {
-    shell = readMac0(bytes, RECEIPT_BOUNDS);
+    const reader = new CborReader(bytes);
+    reader.tag(COSE_TAG.mac0);
+    reader.array(4, 4);
+    if (!sameBytes(reader.bytes(MAC_HEADER.length), MAC_HEADER))
+      reader.fail('ERR_CBOR_SCHEMA', 'expected HMAC 256/256');
+    reader.map(0, 0);
+    const payload = reader.bytes(RECEIPT_BYTES_MAX);
+    const tag = reader.bytesOf(MAC.tagBytes);
+    reader.end();
+    return { payload, tag };
   } catch (cause) {
-    throw new HesError('ERR_RECEIPT_SHAPE', 'not a COSE_Mac0', { cause });
+    if (cause instanceof CborError)
+      throw new HesError('ERR_RECEIPT_SHAPE', `not a receipt: ${cause.message}`, { cause });
+    throw cause;
   }
-  if (!sameBytes(shell.header, MAC_HEADER) || shell.unprotected.size > 0)
-    throw new HesError('ERR_RECEIPT_SHAPE', 'another algorithm, or headers beyond ours');
-  return shell;
 }
 
 function readContent(content: Uint8Array): Receipt {

@@ -1,17 +1,20 @@
 import { type KeyObject, sign, verify } from 'node:crypto';
-import { encodeCbor } from './cbor/codec.ts';
+import { CborError } from './cbor/error.ts';
+import { CborReader } from './cbor/reader.ts';
+import { CborWriter } from './cbor/writer.ts';
 import { ALG } from './cose/algorithms.ts';
-import { COSE_TAG, HEADER, headerMap, readSign1, type Sign1, writeMessage } from './cose/message.ts';
+import { COSE_TAG, HEADER } from './cose/message.ts';
 import { sign1Structure } from './cose/structures.ts';
 import { HesError } from './errors.ts';
-import type { Binding } from './keys.ts';
-import { CERTIFICATE_BYTES_MAX, HEADER_BOUNDS, SIGNED_BOUNDS } from './limits.ts';
-import { upTopic } from './topics.ts';
+import { type Binding, topicBytes } from './keys.ts';
+import { CERTIFICATE_BYTES_MAX, PAYLOAD_BYTES_MAX, SIGNED_BYTES_MAX } from './limits.ts';
 
 /** The inner layer of an uplink: COSE_Sign1 with ES256, the signer's certificate in its protected header. */
 
 /** r and s, 32 bytes each (RFC 9053 §2.1). */
 const SIGNATURE_BYTES = 64;
+/** Two keys, an algorithm and a certificate. */
+const HEADER_BYTES_MAX = CERTIFICATE_BYTES_MAX + 16;
 
 export interface SignerKey {
   readonly privateKey: KeyObject;
@@ -19,7 +22,13 @@ export interface SignerKey {
   readonly certificate: Uint8Array;
 }
 
-const NO_HEADERS: ReadonlyMap<number, number> = new Map();
+interface Signed {
+  readonly header: Uint8Array;
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+const writer = new CborWriter(SIGNED_BYTES_MAX);
 
 /**
  * The certificate stands in the protected header (RFC 9360 §2 leaves the choice), so that the signature covers
@@ -32,15 +41,22 @@ export function signPayload(payload: Uint8Array, externalAad: Uint8Array, signer
     throw new HesError('ERR_ENVELOPE_SIZE', 'the signature certificate is empty or larger than the limit', {
       context: { length: certificate.length, lengthMax: CERTIFICATE_BYTES_MAX },
     });
-  const header = encodeCbor(
-    new Map<number, number | Uint8Array>([
-      [HEADER.alg, ALG.ES256],
-      [HEADER.x5chain, certificate],
-    ]),
-    HEADER_BOUNDS,
-  );
+  const header = writer.write(() => {
+    writer.map(2);
+    writer.integer(HEADER.alg);
+    writer.integer(ALG.ES256);
+    writer.integer(HEADER.x5chain);
+    writer.bytes(certificate);
+  });
   const signature = signEs256(sign1Structure(header, externalAad, payload), privateKey);
-  return writeMessage(COSE_TAG.sign1, [header, NO_HEADERS, payload, signature], SIGNED_BOUNDS);
+  return writer.write(() => {
+    writer.tag(COSE_TAG.sign1);
+    writer.array(4);
+    writer.bytes(header);
+    writer.map(0);
+    writer.bytes(payload);
+    writer.bytes(signature);
+  });
 }
 
 /**
@@ -48,7 +64,7 @@ export function signPayload(payload: Uint8Array, externalAad: Uint8Array, signer
  * @throws ERR_ENVELOPE_SIGNED where the bytes are not this protocol's COSE_Sign1
  */
 export function readSigner(signed: Uint8Array): Uint8Array {
-  return certificateOf(readSigned(signed));
+  return certificateOf(readSigned(signed).header);
 }
 
 /**
@@ -63,8 +79,7 @@ export function verifyUplink(message: {
 }): Uint8Array {
   const { signed, binding, publicKey } = message;
   const { header, payload, signature } = readSigned(signed);
-  const topic = Buffer.from(upTopic(binding.tenant, binding.device, binding.kind), 'latin1');
-  if (!verifyEs256(sign1Structure(header, topic, payload), publicKey, signature))
+  if (!verifyEs256(sign1Structure(header, topicBytes(binding), payload), publicKey, signature))
     throw new HesError(
       'ERR_ENVELOPE_SIGNATURE',
       'altered, signed by another key, or moved from another topic',
@@ -72,33 +87,42 @@ export function verifyUplink(message: {
   return payload;
 }
 
-function readSigned(signed: Uint8Array): Sign1 {
-  let inner: Sign1;
-  try {
-    inner = readSign1(signed, SIGNED_BOUNDS);
-  } catch (cause) {
-    throw refused('not a COSE_Sign1', cause);
-  }
-  if (inner.unprotected.size > 0) throw refused('unprotected headers beside the signed ones');
-  return inner;
+/** This protocol's COSE_Sign1 (RFC 9052 §4.2): every header is protected. */
+function readSigned(signed: Uint8Array): Signed {
+  return asSigned(() => {
+    const reader = new CborReader(signed);
+    reader.tag(COSE_TAG.sign1);
+    reader.array(4, 4);
+    const header = reader.bytes(HEADER_BYTES_MAX);
+    reader.map(0, 0);
+    const payload = reader.bytes(PAYLOAD_BYTES_MAX);
+    const signature = reader.bytesOf(SIGNATURE_BYTES);
+    reader.end();
+    return { header, payload, signature };
+  });
 }
 
-function certificateOf(inner: Sign1): Uint8Array {
-  let alg: unknown;
-  let certificate: unknown;
-  let size: number;
+function certificateOf(header: Uint8Array): Uint8Array {
+  return asSigned(() => {
+    const reader = new CborReader(header);
+    reader.map(2, 2);
+    reader.expect(HEADER.alg);
+    reader.expect(ALG.ES256);
+    reader.expect(HEADER.x5chain);
+    const certificate = reader.bytes(CERTIFICATE_BYTES_MAX);
+    reader.end();
+    return certificate;
+  });
+}
+
+function asSigned<T>(step: () => T): T {
   try {
-    const header = headerMap(inner.header, HEADER_BOUNDS);
-    size = header.size;
-    alg = header.get(HEADER.alg);
-    certificate = header.get(HEADER.x5chain);
+    return step();
   } catch (cause) {
-    throw refused('the protected header is not a map', cause);
+    if (cause instanceof CborError)
+      throw new HesError('ERR_ENVELOPE_SIGNED', `not a signed message: ${cause.message}`, { cause });
+    throw cause;
   }
-  if (size !== 2 || alg !== ALG.ES256) throw refused('not ES256, or headers beyond ours');
-  if (!(certificate instanceof Uint8Array) || certificate.length > CERTIFICATE_BYTES_MAX)
-    throw refused('not one certificate');
-  return certificate;
 }
 
 /** RFC 9053 §2.1: ECDSA with SHA-256, the signature as r and s, not as DER. */
@@ -109,8 +133,4 @@ export function signEs256(structure: Uint8Array, privateKey: KeyObject): Uint8Ar
 export function verifyEs256(structure: Uint8Array, publicKey: KeyObject, signature: Uint8Array): boolean {
   if (signature.length !== SIGNATURE_BYTES) return false;
   return verify('sha256', structure, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature);
-}
-
-function refused(what: string, cause?: unknown): HesError {
-  return new HesError('ERR_ENVELOPE_SIGNED', what, { cause });
 }

@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import { type CborItem, type CborValue, encodeCbor } from './cbor/codec.ts';
+import { encodeCbor } from './cbor/codec.ts';
+import type { Shape } from './cbor/shape.ts';
 import { AEADS, type Aead, ALG } from './cose/algorithms.ts';
 import { HEADER } from './cose/message.ts';
-import { agree, coseKeyOfPoint, ephemeralKey, POINT_BYTES, pointOfCoseKey } from './cose/p256.ts';
+import { agree, ephemeralKey, POINT_AS_COSE_KEY, POINT_BYTES } from './cose/p256.ts';
 import { HEADER_BOUNDS } from './limits.ts';
 
 /** What opens: one private key, or the parts of a hybrid's in the order that its row of the table says. */
@@ -21,8 +22,8 @@ export interface Agreement {
   readonly publicKeyBytes: number;
   /** Undefined where the public key is none. */
   encapsulate(publicKey: Uint8Array): { readonly secret: Uint8Array; readonly sent: Uint8Array } | undefined;
-  toHeader(sent: Uint8Array): CborValue;
-  fromHeader(item: CborItem): Uint8Array | undefined;
+  /** What is sent, as the value of that parameter. */
+  readonly sentShape: Shape<Uint8Array>;
   /** Undefined where what was sent is not valid, or not for a key of this kind. */
   decapsulate(privateKey: OpeningKey, sent: Uint8Array): Uint8Array | undefined;
 }
@@ -60,8 +61,7 @@ const P256_EPHEMERAL: Agreement = {
     const secret = agree(privateKey, publicKey);
     return secret === undefined ? undefined : { secret, sent: point };
   },
-  toHeader: coseKeyOfPoint,
-  fromHeader: pointOfCoseKey,
+  sentShape: POINT_AS_COSE_KEY,
   decapsulate: (privateKey, sent) => ('length' in privateKey ? undefined : agree(privateKey, sent)),
 };
 

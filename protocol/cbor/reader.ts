@@ -7,6 +7,7 @@ const BYTES = 2;
 const TEXT = 3;
 const ARRAY = 4;
 const MAP = 5;
+const TAG = 6;
 const NULL = 0xf6;
 
 /**
@@ -93,6 +94,11 @@ export class CborReader {
     return -1 - argument;
   }
 
+  /** An integer that can only be this one: a key of a map, a constant. */
+  expect(value: number): void {
+    if (this.integer() !== value) this.fail('ERR_CBOR_SCHEMA', `expected the integer ${value}`);
+  }
+
   /** Whether null comes next; it is then read. */
   isNull(): boolean {
     if (this.#bytes[this.#at] !== NULL) return false;
@@ -125,10 +131,22 @@ export class CborReader {
     return this.#bytes.subarray(start, this.#at);
   }
 
+  /** A byte string of exactly so many bytes. */
+  bytesOf(length: number): Buffer {
+    const bytes = this.bytes(length);
+    if (bytes.length !== length) this.fail('ERR_CBOR_SCHEMA', `expected ${length} bytes`);
+    return bytes;
+  }
+
   /** Text of this protocol is ASCII; what is not comes out as Latin-1 and fits no pattern of a schema. */
   text(lengthMax: number): string {
     const start = this.#string(TEXT, lengthMax, 'a text');
     return this.#bytes.toString('latin1', start, this.#at);
+  }
+
+  /** The tag that says which kind of message follows (RFC 9052 §2). */
+  tag(expected: number): void {
+    if (this.#head(TAG, 'a tag') !== expected) this.fail('ERR_CBOR_SCHEMA', `expected the tag ${expected}`);
   }
 
   array(countMin: number, countMax: number): number {

@@ -6,6 +6,7 @@ const BYTES = 2;
 const TEXT = 3;
 const ARRAY = 4;
 const MAP = 5;
+const TAG = 6;
 const NULL = 0xf6;
 
 /** The longest head: an initial byte and 64 bits. */
@@ -110,6 +111,10 @@ export class CborWriter {
   #latin1(text: string): void {
     this.#room(text.length);
     this.#at += this.#buffer.write(text, this.#at, 'latin1');
+  }
+
+  tag(tag: number): void {
+    this.#head(TAG, tag);
   }
 
   array(count: number): void {

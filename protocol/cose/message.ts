@@ -2,13 +2,8 @@ import type { CborBounds } from '../cbor/check.ts';
 import { type CborItem, type CborValue, decodeCbor, encodeCbor } from '../cbor/codec.ts';
 import { HesError } from '../errors.ts';
 
-/** CBOR tags of RFC 9052 §2, as the bytes that they are. */
-export const COSE_TAG = {
-  sign1: Uint8Array.of(0xd2),
-  mac0: Uint8Array.of(0xd1),
-  encrypt: Uint8Array.of(0xd8, 96),
-  mac: Uint8Array.of(0xd8, 97),
-} as const;
+/** CBOR tags of RFC 9052 §2. */
+export const COSE_TAG = { mac0: 17, sign1: 18, encrypt: 96, mac: 97 } as const;
 
 /** Header parameters (RFC 9052 §3.1, RFC 9053 §6.3, RFC 9360 §2). */
 export const HEADER = {
@@ -61,16 +56,14 @@ function bytesOf(item: CborItem | undefined, what: string): Uint8Array {
   return item instanceof Uint8Array ? item : refuse(`${what} as a byte string`);
 }
 
-/** The array behind the tag. Every message here travels tagged: a carrier cannot pass one kind for another. */
-function untagged(
-  bytes: Uint8Array,
-  tag: Uint8Array,
-  length: number,
-  bounds: CborBounds,
-): readonly CborItem[] {
-  for (let index = 0; index < tag.length; index += 1)
-    if (bytes[index] !== tag[index]) refuse('the CBOR tag of this kind of message');
-  const item = decodeCbor(bytes.subarray(tag.length), bounds, 'any-key-order');
+/** The head of a tag, and the array behind it: every message here travels tagged. */
+const tagHead = (tag: number): Uint8Array =>
+  tag < 24 ? Uint8Array.of(0xc0 | tag) : Uint8Array.of(0xd8, tag);
+
+function untagged(bytes: Uint8Array, tag: number, length: number, bounds: CborBounds): readonly CborItem[] {
+  const head = tagHead(tag);
+  if (!sameBytes(bytes.subarray(0, head.length), head)) refuse('the CBOR tag of this kind of message');
+  const item = decodeCbor(bytes.subarray(head.length), bounds, 'any-key-order');
   return Array.isArray(item) && item.length === length ? item : refuse(`an array of ${length}`);
 }
 
@@ -125,8 +118,8 @@ export function readMac(bytes: Uint8Array, bounds: CborBounds): Mac {
 }
 
 /** A tagged message. */
-export function writeMessage(tag: Uint8Array, items: readonly CborValue[], bounds: CborBounds): Uint8Array {
-  return Buffer.concat([tag, encodeCbor(items, bounds)]);
+export function writeMessage(tag: number, items: readonly CborValue[], bounds: CborBounds): Uint8Array {
+  return Buffer.concat([tagHead(tag), encodeCbor(items, bounds)]);
 }
 
 /** The map inside a protected header; a byte string of no bytes is the empty map (RFC 9052 §3). */

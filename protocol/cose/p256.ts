@@ -1,4 +1,5 @@
 import { createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { Shape } from '../cbor/shape.ts';
 
 /** An uncompressed point: 0x04, x, y (SEC 1 §2.3.3). */
 export const POINT_BYTES = 65;
@@ -8,34 +9,37 @@ const COORDINATE_BYTES = 32;
 const KEY = { kty: 1, crv: -1, x: -2, y: -3 } as const;
 const KTY_EC2 = 2;
 const CRV_P256 = 1;
-
-/** The point as a COSE_Key, keys in the order of deterministic encoding. */
-export function coseKeyOfPoint(point: Uint8Array): ReadonlyMap<number, number | Uint8Array> {
-  return new Map<number, number | Uint8Array>([
-    [KEY.kty, KTY_EC2],
-    [KEY.crv, CRV_P256],
-    [KEY.x, point.subarray(1, 1 + COORDINATE_BYTES)],
-    [KEY.y, point.subarray(1 + COORDINATE_BYTES)],
-  ]);
-}
+const UNCOMPRESSED = Uint8Array.of(4);
 
 /**
- * The point that a COSE_Key holds, or undefined where it is no P-256 key with both coordinates and nothing
- * else. A compressed key would save 31 bytes and cost its reader a square root.
+ * A point as a COSE_Key of exactly these members (RFC 9053 §7.1.1), in the order of deterministic encoding.
+ * A compressed key would save 31 bytes and cost its reader a square root.
  */
-export function pointOfCoseKey(item: unknown): Uint8Array | undefined {
-  if (!(item instanceof Map) || item.size !== 4) return undefined;
-  const x: unknown = item.get(KEY.x);
-  const y: unknown = item.get(KEY.y);
-  if (item.get(KEY.kty) !== KTY_EC2 || item.get(KEY.crv) !== CRV_P256) return undefined;
-  if (!(x instanceof Uint8Array) || x.length !== COORDINATE_BYTES) return undefined;
-  if (!(y instanceof Uint8Array) || y.length !== COORDINATE_BYTES) return undefined;
-  const point = new Uint8Array(POINT_BYTES);
-  point[0] = 4;
-  point.set(x, 1);
-  point.set(y, 1 + COORDINATE_BYTES);
-  return point;
-}
+export const POINT_AS_COSE_KEY: Shape<Uint8Array> = {
+  write(writer, point) {
+    writer.map(4);
+    writer.integer(KEY.kty);
+    writer.integer(KTY_EC2);
+    writer.integer(KEY.crv);
+    writer.integer(CRV_P256);
+    writer.integer(KEY.x);
+    writer.bytes(point.subarray(1, 1 + COORDINATE_BYTES));
+    writer.integer(KEY.y);
+    writer.bytes(point.subarray(1 + COORDINATE_BYTES));
+  },
+  read(reader) {
+    reader.map(4, 4);
+    reader.expect(KEY.kty);
+    reader.expect(KTY_EC2);
+    reader.expect(KEY.crv);
+    reader.expect(CRV_P256);
+    reader.expect(KEY.x);
+    const x = reader.bytesOf(COORDINATE_BYTES);
+    reader.expect(KEY.y);
+    const y = reader.bytesOf(COORDINATE_BYTES);
+    return Buffer.concat([UNCOMPRESSED, x, y], POINT_BYTES);
+  },
+};
 
 const SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex');
 
