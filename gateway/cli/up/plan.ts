@@ -48,8 +48,8 @@ const NO_WRITE = [
   '--disable-warning=ExperimentalWarning',
 ];
 
-/** Readings first stop coming, then being carried, then being taken. */
-const STOP_RANK = { fleet: 0, front: 1, router: 2, mdm: 3 } as const;
+/** First readings stop coming, then they stop being carried, then taken. Nothing is under way between front and routers by then. */
+const STOP_RANK = { fleet: 0, front: 1, router: 1, mdm: 2 } as const;
 
 /** Two writes of a record file in flight, and a fleet of many devices, need a moment longer to start. */
 const FLEET_READY_WITHIN_MS = 600_000;
