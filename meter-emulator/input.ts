@@ -8,7 +8,7 @@ import { type Fleet, planFleet } from './fleet.ts';
 import { EmulatedStation } from './run/emulated-station.ts';
 import type { Station } from './run/station.ts';
 import { findRecordings } from './telegrams/files.ts';
-import { scanRecording } from './telegrams/recording.ts';
+import { type Recording, scanRecording } from './telegrams/recording.ts';
 import { RecordedStation, recordedDeviceId } from './telegrams/station.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -77,14 +77,10 @@ async function recordedInput({ path, tenant }: RecordedSource, clock: Clock, log
   const unusable: string[] = [];
   for (const file of await findRecordings(path)) {
     const recording = await scanRecording(file, clock.nowMs());
-    const { telegrams, faults } = recording;
-    if (Object.keys(faults).length > 0)
-      log.warn({ file: file.name, telegrams, faults }, 'damaged telegrams were left out');
+    const { telegrams } = recording;
     if (telegrams > 0) stations.push(new RecordedStation(recording, tenant));
-    else {
-      unusable.push(file.name);
-      log.error({ file: file.name, faults }, 'no valid P1 telegram in this file: refused');
-    }
+    else unusable.push(file.name);
+    report(recording, log);
   }
   const days = new Map<Station, readonly LocalDay[]>(
     stations.map((station) => [station, station.recording.days]),
@@ -96,4 +92,12 @@ async function recordedInput({ path, tenant }: RecordedSource, clock: Clock, log
     refused: unusable.map(() => tenant),
     unusable,
   };
+}
+
+/** Files are named: whoever recorded them must find the one that is meant. */
+function report({ file, telegrams, faults }: Recording, log: Log): void {
+  const context = { file: file.name, telegrams, faults };
+  if (telegrams === 0)
+    log.error(context, `${file.name}: refused, it holds no valid P1 telegram with a reading`);
+  else if (Object.keys(faults).length > 0) log.warn(context, `${file.name}: damaged telegrams were left out`);
 }

@@ -263,6 +263,7 @@ describe('recorded telegrams', () => {
     expect(report.tenants).toEqual({
       ores: { meters: 1, expected: 1, delivered: 1, duplicates: 0, refused: 1 },
     });
+    expect(counters.get('fleet.refused.ores')).toBe(1);
     expect(headEnd.received[0]!.meters[0]!.registers[0]).toMatchObject({
       obis: '1-0:1.8.1',
       value: 1_001,

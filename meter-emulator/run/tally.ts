@@ -69,22 +69,24 @@ export class Tally {
 
   tenants(): Record<string, TenantTally> {
     return Object.fromEntries(
-      [...this.#totals].map(([tenant, counts]) => [
-        tenant,
-        { ...counts, refused: counts.refused + (this.#inputRefused.get(tenant) ?? 0) },
-      ]),
+      [...this.#totals].map(([tenant, counts]) => [tenant, { ...counts, refused: this.#refused(tenant) }]),
     );
   }
 
   /** Live, under `fleet.<what>.<tenant>`, for whoever shows the run. */
   publish(counters: Counters): void {
     for (const [tenant, total] of this.#totals) {
-      for (const name of ['meters', 'expected', 'delivered', 'duplicates', 'refused'] as const)
+      for (const name of ['meters', 'expected', 'delivered', 'duplicates'] as const)
         counters.gauge(`fleet.${name}.${tenant}`, () => total[name]);
+      counters.gauge(`fleet.refused.${tenant}`, () => this.#refused(tenant));
       const ofDay = this.#ofDay.get(tenant)!;
       counters.gauge(`fleet.today.expected.${tenant}`, () => ofDay.expected);
       counters.gauge(`fleet.today.delivered.${tenant}`, () => ofDay.delivered);
     }
     counters.gauge('fleet.outstanding', () => this.outstanding);
+  }
+
+  #refused(tenant: TenantId): number {
+    return this.#totals.get(tenant)!.refused + (this.#inputRefused.get(tenant) ?? 0);
   }
 }
