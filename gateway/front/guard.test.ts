@@ -81,4 +81,20 @@ describe('a guarded stream', () => {
     expect(stream.read()).toEqual(HELLO);
     expect(stream.read()).toBeNull();
   });
+
+  it('passes on nothing to a reader whose answers pile up unread', () => {
+    const stream = new PassThrough({ writableHighWaterMark: 10_000 });
+    const ends: string[] = [];
+    stream.cork();
+    stream.write(Buffer.alloc(1_001));
+    guardStream(stream, {
+      frames: new FrameGuard(LIMITS),
+      unreadBytesMax: 1_000,
+      refuse: (reason) => ends.push(reason),
+      slow: () => ends.push('slow'),
+    });
+    expect(stream.push(HELLO)).toBe(false);
+    expect(ends).toEqual(['slow']);
+    expect(stream.read()).toBeNull();
+  });
 });

@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest';
+import { receiptFrames } from './frames.ts';
+import { bytes, packets, text } from './testing/wire.ts';
+
+/** Remaining lengths on both sides of where MQTT needs another byte for them (§2.2.3), and what receipts have. */
+it.each([0, 1, 90, 118, 119, 120, 121, 256, 16_374, 16_375, 16_376, 20_000])(
+  'writes a receipt of %i bytes and its PUBACK as two packets that read back',
+  (length) => {
+    const receipt = Uint8Array.from({ length }, (_, i) => i);
+    expect(packets(Buffer.from(receiptFrames('t/ores/x', receipt, 0xfedc)))).toEqual([
+      { first: 0x30, body: bytes(text('t/ores/x'), receipt) },
+      { first: 0x40, body: bytes(0xfe, 0xdc) },
+    ]);
+  },
+);
