@@ -81,7 +81,9 @@ const CAPTURE_AGE_SECONDS_MAX = 2 * 86_400;
 const RATE_SUM_TOLERANCE = 4;
 
 const profileSeconds = (profile: Profile): number => profile.deltas.length * profile.periodSeconds;
-const scaled = (value: number, scaler: number): number => value * 10 ** scaler;
+/** 10^−9 … 10^9, the scalers that the codec lets through. */
+const POWERS: readonly number[] = Array.from({ length: 19 }, (_, at) => 10 ** (at - 9));
+const scaled = (value: number, scaler: number): number => value * POWERS[scaler + 9]!;
 
 const RULES: { readonly [P in Part]: readonly Rule<P>[] } = {
   meter: [
@@ -193,7 +195,7 @@ function check<P extends Part>(
 function exceedsConnection({ deltas, scaler, unit, periodSeconds }: Profile): boolean {
   const perHour = PER_HOUR_MAX[unit];
   if (perHour === undefined) return false;
-  const max = (perHour * periodSeconds) / 3_600 / 10 ** scaler;
+  const max = (perHour * periodSeconds) / 3_600 / POWERS[scaler + 9]!;
   for (let i = 0; i < deltas.length; i++) {
     const delta = deltas[i]!;
     if (delta !== null && (delta < 0 || delta > max)) return true;
