@@ -55,56 +55,58 @@ function contextOf({ tls, root }: DeviceIdentity): SecureContext {
 
 /** One MQTT connection of a device, from handshake to DISCONNECT. It is used for one wake and thrown away. */
 export class Connection {
-  readonly resumed: boolean;
+  resumed = false;
   readonly #socket: TLSSocket;
+  readonly #memory: TlsMemory;
   readonly #acknowledged = new Map<number, () => void>();
   readonly #onClose: (() => void)[] = [];
   readonly #limits: UplinkLimits;
   #messageId = 0;
+  #reached = false;
+  #accepted = false;
   #failure: HesError | undefined;
 
-  private constructor(socket: TLSSocket, limits: UplinkLimits) {
+  private constructor(socket: TLSSocket, memory: TlsMemory, limits: UplinkLimits) {
     this.#socket = socket;
+    this.#memory = memory;
     this.#limits = limits;
-    this.resumed = socket.isSessionReused();
   }
 
-  /** @throws ERR_UPLINK_CONNECT, ERR_UPLINK_ABORTED */
+  /**
+   * Resolves when TLS stands. CONNECT waits for what is published in the same turn, and goes out with it (MQTT 3.1.1
+   * §3.1.4 lets a client send without waiting for CONNACK): one round trip and one TLS record less for each wake.
+   * @throws ERR_UPLINK_CONNECT, ERR_UPLINK_ABORTED
+   */
   static async open(options: ConnectOptions): Promise<Connection> {
     const { headEnd, identity, memory, limits, signal, onMessage } = options;
     if (signal.aborted) throw aborted();
     const socket = startTls(headEnd, identity, memory);
-    let reached = false;
-    let timer: NodeJS.Timeout | undefined;
-    let stop: (() => void) | undefined;
-    try {
-      return await new Promise<Connection>((resolve, reject) => {
-        stop = (): void => reject(aborted());
-        signal.addEventListener('abort', stop, { once: true });
-        timer = setTimeout(() => reject(new Error('no connection in time')), limits.connectTimeoutMs);
-        socket.once('connect', () => {
-          reached = true;
-        });
-        socket.once('error', reject);
-        socket.once('close', () => reject(new Error('closed before it was ready')));
-        socket.once('secureConnect', () => {
-          const connection = new Connection(socket, limits);
-          connection.#listen(onMessage, (returnCode) => {
-            if (returnCode === 0) resolve(connection);
-            else reject(new Error(`refused: ${CONNACK_REASONS[returnCode] ?? returnCode}`));
-          });
-          socket.write(encodeConnect(identity.device, limits.keepaliveSeconds));
-        });
-      });
-    } catch (cause) {
-      socket.destroy();
-      // A head-end that was reached and said no may dislike the session. One that was not reached has said nothing.
-      if (reached) memory.session = undefined;
-      throw isHesError(cause) ? cause : connectError(cause);
-    } finally {
+    const connection = new Connection(socket, memory, limits);
+    const timer = setTimeout(
+      () => connection.fail(connectError(new Error('no connection in time'))),
+      limits.connectTimeoutMs,
+    );
+    const stop = (): void => connection.fail(aborted());
+    signal.addEventListener('abort', stop, { once: true });
+    connection.#listen(onMessage, (returnCode) => {
       clearTimeout(timer);
-      if (stop !== undefined) signal.removeEventListener('abort', stop);
+      if (returnCode !== 0) connection.fail(connackError(returnCode));
+      else connection.#accepted = true;
+    });
+    connection.onClose(() => clearTimeout(timer));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        connection.onClose(() => reject(connection.failure));
+        socket.once('secureConnect', resolve);
+      });
+    } finally {
+      signal.removeEventListener('abort', stop);
     }
+    connection.resumed = socket.isSessionReused();
+    socket.cork();
+    socket.write(encodeConnect(identity.device, limits.keepaliveSeconds));
+    setImmediate(() => socket.uncork());
+    return connection;
   }
 
   /** Why it is over, or undefined while it stands. */
@@ -164,13 +166,18 @@ export class Connection {
         this.fail(isHesError(error) ? error : closedError(error));
       }
     });
-    this.#socket.on('error', (error) => this.#end(closedError(error)));
-    this.#socket.on('close', () => this.#end(closedError()));
+    this.#socket.once('connect', () => {
+      this.#reached = true;
+    });
+    this.#socket.on('error', (error) => this.#end(this.#accepted ? closedError(error) : connectError(error)));
+    this.#socket.on('close', () => this.#end(this.#accepted ? closedError() : connectError(CLOSED_EARLY)));
   }
 
   #end(reason: HesError): void {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
+    // A head-end that was reached and said no may dislike the session. One that was not reached has said nothing.
+    if (this.#reached && !this.#accepted) this.#memory.session = undefined;
     for (const listener of this.#onClose.splice(0)) listener();
   }
 }
@@ -190,6 +197,12 @@ function startTls(headEnd: HeadEnd, identity: DeviceIdentity, memory: TlsMemory)
     memory.session = session;
   });
   return socket;
+}
+
+const CLOSED_EARLY = new Error('closed before it was accepted');
+
+function connackError(returnCode: number): HesError {
+  return connectError(new Error(`refused: ${CONNACK_REASONS[returnCode] ?? returnCode}`));
 }
 
 function connectError(cause: unknown): HesError {
