@@ -34,6 +34,20 @@ function withExtensions(change: (extensions: Uint8Array[]) => Uint8Array[]): Uin
 const extension = (oid: string, critical: boolean, value = der(TAG.sequence)) =>
   der(TAG.sequence, derOid(oid), ...(critical ? [derTrue] : []), der(TAG.octetString, value));
 
+describe('reading DER', () => {
+  it.each(['30 81 02 05 00', `30 81 7f ${'00'.repeat(127)}`, `30 82 00 80 ${'00'.repeat(128)}`])(
+    'refuses a length that is not the shortest: %.11s…',
+    (text) => {
+      expect(() => new DerCursor(hex(text)).read()).toThrow(code('ERR_TRUST_MALFORMED'));
+    },
+  );
+
+  it('reads lengths of one to three octets as they are written', () => {
+    for (const length of [0, 127, 128, 255, 256, 65_535, 65_536])
+      expect(new DerCursor(der(TAG.octetString, new Uint8Array(length))).read().content).toHaveLength(length);
+  });
+});
+
 describe('reading a certificate', () => {
   it.each([
     { name: 'no bytes', bytes: new Uint8Array() },
@@ -61,6 +75,13 @@ describe('reading a certificate', () => {
         hex('300a06082a8648ce3d040303'),
         ...rest,
       ]),
+    },
+    {
+      name: 'two common names',
+      bytes: rewritten((elements) => {
+        const name = new DerCursor(elements[5]!).read().content;
+        return elements.with(5, der(TAG.sequence, name, name));
+      }),
     },
     {
       name: 'a key on another curve',

@@ -40,6 +40,11 @@ describe("an owner's sealing certificate", () => {
       pem: makeLeaf(ores, { profile: PROFILES.deviceAgree }).pem + ores.certificatePem,
     },
     {
+      name: 'has the right name and another profile',
+      code: 'ERR_TRUST_PROFILE',
+      pem: makeLeaf(ores, { ...request, profile: PROFILES.deviceAgree }).pem + ores.certificatePem,
+    },
+    {
       name: 'names another tenant',
       code: 'ERR_TRUST_PROFILE',
       pem: makeLeaf(ores, { ...request, names: { uris: [sealingUri(FLUVIUS)] } }).pem + ores.certificatePem,
@@ -84,7 +89,8 @@ describe('key files', () => {
 
   it('are refused for another tenant or another use', () => {
     expect(() => loadSealingKey(files, { tenant: FLUVIUS })).toThrow(code('ERR_TRUST_KEY'));
-    expect(() => loadServerKey(files)).toThrow(code('ERR_TRUST_KEY'));
+    const chain = put('chain.crt', leaf.pem + ores.certificatePem);
+    expect(() => loadServerKey({ ...files, certificate: chain })).toThrow(code('ERR_TRUST_KEY'));
   });
 
   it('are refused by name when they are missing or damaged', () => {
