@@ -30,6 +30,10 @@ export class FakeHeadEnd {
   readonly received: DailyIndex[] = [];
   readonly handshakes: { readonly resumed: boolean }[] = [];
   answer: (index: DailyIndex) => Answer = () => ({ verdict: 'delivered' });
+  /** CONNECT is refused while this is set. */
+  refusing = false;
+  /** TLS stands, and then nobody reads. */
+  mute = false;
   /** Readings held at once, and the most that ever were. */
   held = 0;
   heldMax = 0;
@@ -64,6 +68,11 @@ export class FakeHeadEnd {
     server.on('secureConnection', (socket) => headEnd.#accept(socket));
     server.on('tlsClientError', () => {});
     broker.on('clientError', () => {});
+    broker.preConnect = (_client, _packet, done) => done(null, true);
+    broker.authenticate = (_client, _user, _password, done) => {
+      if (headEnd.refusing) done(Object.assign(new Error('refused'), { returnCode: 5 }), false);
+      else done(null, true);
+    };
     broker.authorizePublish = (client, packet, done) => {
       if (client !== null) headEnd.#take(client, packet.topic, packet.payload as Buffer, done);
     };
@@ -72,6 +81,15 @@ export class FakeHeadEnd {
 
   get connected(): number {
     return this.#sockets.size;
+  }
+
+  /** As if nothing had happened. */
+  reset(): void {
+    this.received.length = 0;
+    this.handshakes.length = 0;
+    this.held = 0;
+    this.heldMax = 0;
+    this.answer = () => ({ verdict: 'delivered' });
   }
 
   async stop(): Promise<void> {
@@ -90,7 +108,7 @@ export class FakeHeadEnd {
     this.#sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
-    this.#broker.handle(socket);
+    if (!this.mute) this.#broker.handle(socket);
   }
 
   #take(client: Client, topicText: string, sealed: Buffer, done: (error?: Error | null) => void): void {
