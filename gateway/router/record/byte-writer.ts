@@ -6,6 +6,9 @@ const FIRST_BYTES = 65_536;
 /** Up to here a loop over the characters is quicker than the call that copies a string. */
 const SHORT_TEXT_MAX = 24;
 
+/** Buffer's own `fill` looks at encodings first. */
+const { fill: zero } = Uint8Array.prototype;
+
 /**
  * One buffer that records are put together in, one after the other; each leaves as a copy. It grows to the
  * largest record that came, and no further than RECORD_BYTES_MAX.
@@ -55,7 +58,7 @@ export class ByteWriter {
 
   /** Forget a record that was not finished. */
   clear(): void {
-    this.#bytes.fill(0, 0, this.#dirty);
+    zero.call(this.#bytes, 0, 0, this.#dirty);
     this.#at = 0;
     this.#dirty = 0;
   }
