@@ -28,25 +28,27 @@ export function obisBytes(text: string): Uint8Array | undefined {
 }
 
 /**
- * Codes that were written out before, by their six bytes as one number: meters repeat a few dozen of them in
- * every message. The bound is far above what IEC 62056-61 meters use; a stranger's inventions end with a
- * fresh start, not with growth.
+ * Codes that were written out before: meters repeat a few dozen of them in every message. The bound is far above
+ * what meters use; a stranger's inventions end with a fresh start, not with growth.
  */
 const KNOWN_CODES_MAX = 1_024;
 const knownCodes = new Map<number, ObisCode>();
 
+/** The code that six bytes are, given as one number, A highest. */
+export function obisOfNumber(number: number): ObisCode {
+  const known = knownCodes.get(number);
+  if (known !== undefined) return known;
+  const [a, b, c, d, e, f] = [5, 4, 3, 2, 1, 0].map((group) => Math.floor(number / 256 ** group) % 256);
+  const code = `${a}-${b}:${c}.${d}.${e}${f === F_NOT_USED ? '' : `*${f}`}` as ObisCode;
+  if (knownCodes.size >= KNOWN_CODES_MAX) knownCodes.clear();
+  knownCodes.set(number, code);
+  return code;
+}
+
 /** The code that six bytes are; undefined for any other length. */
 export function obisOfBytes(bytes: Uint8Array): ObisCode | undefined {
   if (bytes.length !== OBIS_BYTES) return undefined;
-  const [a, b, c, d, e, f] = bytes as Uint8Array & readonly [number, number, number, number, number, number];
-  const number = (a * 256 + b) * 2 ** 32 + ((c << 24) | (d << 16) | (e << 8) | f) + 2 ** 31;
-  let code = knownCodes.get(number);
-  if (code === undefined) {
-    code = `${a}-${b}:${c}.${d}.${e}${f === F_NOT_USED ? '' : `*${f}`}` as ObisCode;
-    if (knownCodes.size >= KNOWN_CODES_MAX) knownCodes.clear();
-    knownCodes.set(number, code);
-  }
-  return code;
+  return obisOfNumber(bytes.reduce((number, byte) => number * 256 + byte, 0));
 }
 
 export function isObisCode(text: unknown): text is ObisCode {

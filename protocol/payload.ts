@@ -2,7 +2,6 @@ import { asMessageError, fits } from './cbor/error.ts';
 import { CborReader } from './cbor/reader.ts';
 import {
   always,
-  byteString,
   choice,
   fields,
   integer,
@@ -35,7 +34,7 @@ import {
   SEQUENCE_MAX,
   SERIAL_LENGTH_MAX,
 } from './limits.ts';
-import { OBIS_BYTES, obisBytes, obisOfBytes } from './obis.ts';
+import { obisBytes, obisOfNumber } from './obis.ts';
 import type {
   ClockQuality,
   DailyIndex,
@@ -79,17 +78,30 @@ const unit = choice(UNITS);
 const flags = integer(0, 0xffff);
 const epochSeconds = integer(0, EPOCH_SECONDS_MAX);
 
-const obis: Shape<ObisCode> = mapped(
-  byteString(OBIS_BYTES, OBIS_BYTES),
-  'an OBIS code',
-  obisBytes,
-  obisOfBytes,
-);
+const obis: Shape<ObisCode> = {
+  write(writer, code) {
+    const bytes = obisBytes(code);
+    fits(bytes !== undefined, 'an OBIS code');
+    writer.bytes(bytes);
+  },
+  read: (reader) => obisOfNumber(reader.sixBytes()),
+};
 
-const timestamp = row<Timestamp>({ epochSeconds, offsetMinutes: integer(-12 * 60, 14 * 60) });
+const offsetMinutes = integer(-12 * 60, 14 * 60);
+const timestamp = row<Timestamp>({ epochSeconds, offsetMinutes }, (r) => ({
+  epochSeconds: epochSeconds.read(r),
+  offsetMinutes: offsetMinutes.read(r),
+}));
 const time = nullable(timestamp);
 
-const register = row<Register>({ obis, value: safeInteger, scaler, unit, flags, time });
+const register = row<Register>({ obis, value: safeInteger, scaler, unit, flags, time }, (r) => ({
+  obis: obis.read(r),
+  value: r.integer(),
+  scaler: scaler.read(r),
+  unit: unit.read(r),
+  flags: flags.read(r),
+  time: r.isNull() ? null : timestamp.read(r),
+}));
 
 const profile = row<Profile>({
   obis,
@@ -117,7 +129,13 @@ const month: Shape<string> = mapped(
 );
 
 const peak = row<Peak>({ obis, month, value: safeInteger, scaler, unit, time });
-const extreme = row<Extreme>({ obis, min: safeInteger, max: safeInteger, scaler, unit });
+const extreme = row<Extreme>({ obis, min: safeInteger, max: safeInteger, scaler, unit }, (r) => ({
+  obis: obis.read(r),
+  min: r.integer(),
+  max: r.integer(),
+  scaler: scaler.read(r),
+  unit: unit.read(r),
+}));
 
 /** Printable ASCII, as every P1 dialect and M-Bus identification prints it. */
 const serial = text(/^[\x20-\x7e]+$/, SERIAL_LENGTH_MAX);

@@ -1,6 +1,6 @@
 import { Encoder, type Options } from 'cbor-x';
-import { HesError } from '../errors.ts';
 import { type CborBounds, type CborForm, checkCbor } from './check.ts';
+import { CborError } from './error.ts';
 
 /** A value that this protocol puts on the wire. Numbers are safe integers; map keys come in encoded order. */
 export type CborValue =
@@ -39,7 +39,7 @@ const UINT32_MAX = 0xffffffff;
 
 /** cbor-x writes a number beyond 32 bits as a float; integers are never floats here. */
 export function wireInteger(value: number): number | bigint {
-  if (!Number.isSafeInteger(value)) throw new HesError('ERR_CBOR_FORM', 'not a safe integer');
+  if (!Number.isSafeInteger(value)) throw new CborError('ERR_CBOR_FORM', 'not a safe integer');
   return value > UINT32_MAX || value < -UINT32_MAX - 1 ? BigInt(value) : value;
 }
 
@@ -63,8 +63,8 @@ export function decodeCbor(bytes: Uint8Array, bounds: CborBounds, form?: CborFor
   checkCbor(bytes, bounds, form);
   try {
     return codec.decode(bytes) as CborItem;
-  } catch (cause) {
+  } catch {
     // Nothing that passed the check is known to get here; a decoder's bug must not end a process.
-    throw new HesError('ERR_CBOR_FORM', 'the decoder refused the item', { cause });
+    throw new CborError('ERR_CBOR_FORM', 'the decoder refused the item');
   }
 }

@@ -30,6 +30,15 @@ export class CborReader {
     throw new CborError(code, message, this.#at);
   }
 
+  /** Where the cursor stands; `rewind` goes back to it. */
+  get offset(): number {
+    return this.#at;
+  }
+
+  rewind(offset: number): void {
+    this.#at = offset;
+  }
+
   /** All of the bytes belong to the item that was read. */
   end(): void {
     if (this.#at < this.#bytes.length) this.fail('ERR_CBOR_TRAILING', 'bytes follow the item');
@@ -136,6 +145,13 @@ export class CborReader {
     const bytes = this.bytes(length);
     if (bytes.length !== length) this.fail('ERR_CBOR_SCHEMA', `expected ${length} bytes`);
     return bytes;
+  }
+
+  /** A byte string of six bytes as one number, which needs no view of them. */
+  sixBytes(): number {
+    const start = this.#string(BYTES, 6, 'a byte string');
+    if (this.#at !== start + 6) this.fail('ERR_CBOR_SCHEMA', 'expected 6 bytes');
+    return this.#bytes.readUIntBE(start, 6);
   }
 
   /** Text of this protocol is ASCII; what is not comes out as Latin-1 and fits no pattern of a schema. */

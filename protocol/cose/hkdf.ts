@@ -50,8 +50,15 @@ export function hkdfExtract(secret: Uint8Array, salt: Uint8Array = NO_SALT): Buf
   return hmacSha256(salt, secret);
 }
 
-/** HKDF-Expand with SHA-256, for keys of at most one hash: all that are made here. */
+/** HKDF-Expand with SHA-256. @throws RangeError beyond what RFC 5869 §2.3 allows */
 export function hkdfExpand(prk: Uint8Array, info: Uint8Array, length: number): Buffer {
-  if (length > HASH_BYTES) throw new RangeError('a key longer than one hash');
-  return hmacSha256(prk, info, FIRST_BLOCK).subarray(0, length);
+  if (length > 255 * HASH_BYTES) throw new RangeError('more than HKDF can give');
+  let block = hmacSha256(prk, info, FIRST_BLOCK);
+  if (length <= HASH_BYTES) return block.subarray(0, length);
+  const blocks = [block];
+  for (let counter = 2; blocks.length * HASH_BYTES < length; counter += 1) {
+    block = hmacSha256(prk, block, info, Uint8Array.of(counter));
+    blocks.push(block);
+  }
+  return Buffer.concat(blocks, length);
 }
