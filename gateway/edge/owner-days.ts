@@ -164,7 +164,6 @@ export class OwnerDays {
     }
     const seen = this.#meters.filter((track) => track.lastAt.epochSeconds >= day.start);
     const followers = seen.map((track) => track.following(dayAfter(day)));
-    if (atEnd) for (const track of followers) track.sample(track.last, 0);
     this.#end({ day, meters: seen, closing: atEnd ? before : now });
     this.#missed(today, now, followers);
     this.#day = today;
