@@ -38,6 +38,7 @@ export const PROTOCOL_ERRORS = {
     'A CBOR item is larger, deeper or of more parts than its decoder takes (protocol/limits.ts). Nothing was allocated for it.',
   ERR_CBOR_FORM:
     'A CBOR item is not in deterministic form, or holds what this protocol never sends (tags, floats, indefinite lengths).',
+  ERR_CBOR_SCHEMA: 'A CBOR item is well formed and something else than was expected in its place.',
   ERR_COSE_SHAPE: 'Bytes are not the COSE message that was expected in this place (RFC 9052).',
   ERR_PAYLOAD_CBOR: 'The payload of a reading is not bounded deterministic CBOR; the cause says where.',
   ERR_PAYLOAD_VERSION:
