@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { fitsSchema } from '../../deploy/mdm-standin/judge.ts';
 import type { DeviceIdentity } from '../../pki/development.ts';
 import { revokeDevice } from '../../pki/development.ts';
 import type { TenantId } from '../../protocol/identity.ts';
@@ -20,6 +22,7 @@ import { type UplinkParts, uplink } from './uplink.ts';
 const ORES = 'ores' as TenantId;
 const RESA = 'resa' as TenantId;
 const DAY_SECONDS = 86_400;
+const SEED = 42;
 
 let world: World;
 let device: DeviceIdentity;
@@ -210,6 +213,42 @@ describe('the uplink', () => {
   it('opens with any sealing key that is valid while one is rolled over', async () => {
     router = { ...router, keys: [world.sealingKey(RESA), world.sealingKey(ORES)] };
     expect(await send(device)).toMatchObject({ verdict: 'delivered' });
+  });
+
+  it('opens nothing that was altered by a single bit on the way', async () => {
+    const { sealed } = world.seal(device, { payload: indexOf(device), owner: ORES });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(sealed.length * 8 - 1), async (bit) => {
+        const altered = Uint8Array.from(sealed);
+        altered[bit >> 3]! ^= 1 << (bit & 7);
+        expect(await uplink(router, { device: device.device, sealed: altered })).toMatchObject({
+          kind: 'refused',
+        });
+      }),
+      { seed: SEED, numRuns: 200 },
+    );
+    expect(sink.records).toHaveLength(0);
+  });
+
+  it('delivers nothing of what a device of ours seals that is no daily index, whatever it is', async () => {
+    const index = encodeDailyIndex(indexOf(device));
+    const mutated = fc.tuple(fc.nat(index.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, by]) => {
+      const bytes = Uint8Array.from(index);
+      bytes[at]! ^= by;
+      return bytes;
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.uint8Array({ maxLength: 512 }), mutated), async (payload) => {
+        const { sealed } = world.seal(device, { payload, owner: ORES });
+        await uplink(router, { device: device.device, sealed });
+      }),
+      { seed: SEED, numRuns: 200 },
+    );
+    // Some mutations are daily indexes still, only with other numbers: those keep to the schema.
+    for (const { body } of sink.records) expect(fitsSchema(JSON.parse(body.toString()))).toBe(true);
+    expect(counters.get('refused.schema')).toBeGreaterThan(0);
+    expect(counters.get('refused.envelope')).toBeGreaterThan(50);
+    expect(counters.get('refused.internal')).toBe(0);
   });
 
   it('logs neither reading nor serial nor EAN, whatever happens', async () => {
