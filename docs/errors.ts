@@ -55,7 +55,7 @@ export function errorCodesInSources(root: string): Set<string> {
   for (const [folder] of ROOMS)
     for (const file of files(root, folder).filter((name) => !/\.test\.ts$/.test(name)))
       for (const match of readFileSync(join(root, file), 'utf8').matchAll(
-        /'(ERR_[A-Z0-9_]+)'|^\s*(ERR_[A-Z0-9_]+):/gm,
+        /'(ERR_[A-Z0-9_]*[A-Z0-9])'|^\s*(ERR_[A-Z0-9_]+):/gm,
       )) {
         const code = (match[1] ?? match[2])!;
         if (!NODE_CODE.test(code)) codes.add(code);

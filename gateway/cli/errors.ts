@@ -8,10 +8,7 @@ export const CLI_ERRORS = {
     'A file of the data folder is not what it should be. The message names it. Restore it, or move the folder away to begin anew (development keys and unsent simulated readings are then gone).',
   ERR_DATA_LOCKED:
     'Another `hes up` is using this data folder. Stop it, or choose another folder with --data DIR.',
-  ERR_PORT_TAKEN:
-    'Another program listens on this address. Stop it, or choose another port with --port (0 takes a free one).',
-  ERR_UP_INCOMPLETE:
-    'The deadline passed before every index of the run had its receipt. The report says whose.',
+  ERR_REPORT: 'The report of a bounded run cannot be written. Check path and rights of --report.',
 } as const;
 
 export type CliErrorCode = keyof typeof CLI_ERRORS;
