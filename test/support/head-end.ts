@@ -4,6 +4,7 @@ import { connectLocalBus } from '../../gateway/bus/local/peer.ts';
 import type { TenantBus } from '../../gateway/bus/port.ts';
 import { PROCESS_CONFIGS } from '../../gateway/cli/process-configs.ts';
 import { startFront } from '../../gateway/front/front.ts';
+import type { RouterConfig } from '../../gateway/router/config.ts';
 import { startRouter } from '../../gateway/router/router.ts';
 import { parseConfig } from '../../gateway/runtime/config.ts';
 import { Counters } from '../../gateway/runtime/counters.ts';
@@ -32,8 +33,12 @@ export interface HeadEnd {
   /** The front's side of a tenant's bus, untampered. */
   bus(tenant: TenantId): TenantBus;
   routerCounters(tenant: TenantId): Counters;
+  /** What a tenant's router was configured with. */
+  routerConfig(tenant: TenantId): RouterConfig;
   /** `mdm.<tenant>.<what>`, of all simulated MDMs. */
   readonly mdmCounters: Counters;
+  /** Where a tenant's MDM takes records. */
+  mdmUrl(tenant: TenantId): string;
   /** What each tenant's MDM accepted so far. */
   records(tenant: TenantId): AcceptedRecord[];
   stop(): Promise<void>;
@@ -45,6 +50,13 @@ export async function startHeadEnd(field: Field, options: HeadEndOptions = {}): 
   const counters = new Counters();
   const mdmCounters = new Counters();
   const routerCounters = new Map(field.tenants.map((tenant) => [tenant, new Counters()]));
+  const routerConfigs = new Map(
+    field.tenants.map((tenant) => {
+      const { bus: _, ...config } = parseConfig(PROCESS_CONFIGS.router, laid.routers.get(tenant)!.config);
+      return [tenant, config];
+    }),
+  );
+  const mdmUrls = new Map<string, string>();
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const last of stops.splice(0).reverse()) await last();
@@ -54,16 +66,16 @@ export async function startHeadEnd(field: Field, options: HeadEndOptions = {}): 
       const config = parseConfig(PROCESS_CONFIGS.mdm, spec.config);
       const mdm = await startMdmStandIns({ config, log: silentLog, counters: mdmCounters });
       stops.push(() => mdm.stop());
+      for (const [tenant, url] of Object.entries(mdm.urls)) mdmUrls.set(tenant, url);
     }
     const directory = laid.busDirectory;
     const hub = await startLocalHub({ directory, tenants: field.tenants, log: silentLog, counters });
     stops.push(() => hub.close());
     for (const tenant of served) {
-      const { bus: _, ...config } = parseConfig(PROCESS_CONFIGS.router, laid.routers.get(tenant)!.config);
       const bus = connectLocalBus({ directory, tenant, log: silentLog });
       stops.push(() => bus.close());
       const router = await startRouter({
-        config,
+        config: routerConfigs.get(tenant)!,
         bus,
         log: silentLog,
         counters: routerCounters.get(tenant)!,
@@ -84,6 +96,8 @@ export async function startHeadEnd(field: Field, options: HeadEndOptions = {}): 
       counters,
       mdmCounters,
       bus: (tenant) => hub.bus(tenant),
+      routerConfig: (tenant) => routerConfigs.get(tenant)!,
+      mdmUrl: (tenant) => mdmUrls.get(tenant)!,
       routerCounters: (tenant) => routerCounters.get(tenant)!,
       records: (tenant) => readRecords(laid.recordsFile(tenant)),
       stop,

@@ -20,48 +20,71 @@ const SETTLE_MS = 3_000;
 /** What a case changes: every refusal, receipt and record of front, routers and MDMs, by name. */
 export type Effects = Readonly<Record<string, number>>;
 
+/** The devices of a field: what attacks, and what is attacked. */
+class Devices {
+  readonly #plain: ReadonlyMap<TenantId, readonly [DeviceIdentity, DeviceIdentity]>;
+  readonly #carriers: ReadonlyMap<string, DeviceIdentity>;
+
+  constructor(field: Field) {
+    this.#plain = new Map(TENANTS.map((tenant) => [tenant, [field.device(tenant), field.device(tenant)]]));
+    this.#carriers = new Map(PAIRS.map(([home, guest]) => [`${home} ${guest}`, field.device(home, [guest])]));
+  }
+
+  plain(tenant: TenantId): readonly [DeviceIdentity, DeviceIdentity] {
+    return this.#plain.get(tenant)!;
+  }
+
+  carrier(home: TenantId, guest: TenantId): DeviceIdentity {
+    return this.#carriers.get(`${home} ${guest}`)!;
+  }
+}
+
 /** One head-end for all cases of a file, the devices that attack it, and a ledger of what may have arrived. */
 export class World {
   readonly field: Field;
   readonly headEnd: HeadEnd;
-  /** Two devices of each tenant without guests. */
-  readonly #plain = new Map<TenantId, readonly [DeviceIdentity, DeviceIdentity]>();
-  /** For every pair a device of the first that carries a meter of the second. */
-  readonly #carriers = new Map<string, DeviceIdentity>();
+  readonly #devices: Devices;
   readonly #ledger = new Map<TenantId, Set<string>>(TENANTS.map((tenant) => [tenant, new Set()]));
   #sequence = 0;
 
-  private constructor(field: Field, headEnd: HeadEnd) {
+  private constructor(field: Field, headEnd: HeadEnd, devices: Devices) {
     this.field = field;
     this.headEnd = headEnd;
-    for (const tenant of TENANTS) this.#plain.set(tenant, [field.device(tenant), field.device(tenant)]);
-    for (const [home, guest] of PAIRS) this.#carriers.set(`${home} ${guest}`, field.device(home, [guest]));
+    this.#devices = devices;
   }
 
   static async create(options: HeadEndOptions = {}): Promise<World> {
     const field = new Field();
     try {
-      return new World(field, await startHeadEnd(field, options));
+      return new World(field, await startHeadEnd(field, options), new Devices(field));
     } catch (error) {
       field.remove();
       throw error;
     }
   }
 
+  /** Another head-end for the same devices; it is to be closed before this one. */
+  async beside(options: HeadEndOptions): Promise<World> {
+    return new World(this.field, await startHeadEnd(this.field, options), this.#devices);
+  }
+
   get port(): number {
     return this.headEnd.port;
   }
 
+  /** A device without guests. */
   plain(tenant: TenantId): DeviceIdentity {
-    return this.#plain.get(tenant)![0];
+    return this.#devices.plain(tenant)[0];
   }
 
+  /** A second one of the same tenant. */
   other(tenant: TenantId): DeviceIdentity {
-    return this.#plain.get(tenant)![1];
+    return this.#devices.plain(tenant)[1];
   }
 
+  /** A device of one tenant that carries a meter of another. */
   carrier(home: TenantId, guest: TenantId): DeviceIdentity {
-    return this.#carriers.get(`${home} ${guest}`)!;
+    return this.#devices.carrier(home, guest);
   }
 
   seal(identity: DeviceIdentity, owner: TenantId, crooked: Crooked = {}): SealedMessage {
