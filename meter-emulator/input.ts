@@ -36,8 +36,8 @@ export interface Enrolment {
  */
 export async function enrolmentsOf(source: FleetConfig['source']): Promise<readonly Enrolment[]> {
   if (source.kind === 'emulated') return fleetOf(source).devices;
-  const files = await findRecordings(source.path);
-  return files.map(({ name }) => ({
+  const { recordings } = await findRecordings(source.path);
+  return recordings.map(({ name }) => ({
     id: recordedDeviceId(source.tenant, name),
     home: source.tenant,
     guests: [],
@@ -75,7 +75,9 @@ function emulatedInput(source: EmulatedSource): Input {
 async function recordedInput({ path, tenant }: RecordedSource, clock: Clock, log: Log): Promise<Input> {
   const stations: RecordedStation[] = [];
   const unusable: string[] = [];
-  for (const file of await findRecordings(path)) {
+  const { recordings, skipped } = await findRecordings(path);
+  for (const { name } of skipped) log.warn({ file: name }, `${name}: skipped, no P1 telegram begins in it`);
+  for (const file of recordings) {
     const recording = await scanRecording(file, clock.nowMs());
     const { telegrams } = recording;
     if (telegrams > 0) stations.push(new RecordedStation(recording, tenant));

@@ -251,9 +251,10 @@ describe('a fleet', () => {
 });
 
 describe('recorded telegrams', () => {
-  it('count a file without a valid telegram as refused input, and send the others', async () => {
+  it('count a file without a valid telegram as refused input, skip what is none, and send the others', async () => {
     const folder = mkdtempSync(join(home, 'telegrams-'));
-    writeFileSync(join(folder, 'noise.txt'), 'no telegram\n');
+    writeFileSync(join(folder, 'README.md'), 'no telegram\n');
+    writeFileSync(join(folder, 'noise.txt'), '/ISK5\\2ME382-1003\r\n\r\n1-0:1.8.1(0000');
     writeFileSync(
       join(folder, 'meter.txt'),
       '/ISK5\\2ME382-1003\r\n\r\n0-0:96.1.1(4B414C37303035303739393336333132)\r\n1-0:1.8.1(00001.001*kWh)\r\n!\r\n',

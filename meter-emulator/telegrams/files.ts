@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { HesError } from '../../protocol/errors.ts';
 import type { EmulatorErrorCode } from '../errors.ts';
+import { beginsLikeTelegram } from './sniff.ts';
 
 /** Each file is a meter; more of them than this is not a folder of recordings. */
 export const RECORDINGS_MAX = 10_000;
@@ -12,15 +13,22 @@ export interface RecordedFile {
   readonly name: string;
 }
 
+export interface FoundRecordings {
+  readonly recordings: readonly RecordedFile[];
+  /** Files of a folder in which no telegram begins, such as its README. */
+  readonly skipped: readonly RecordedFile[];
+}
+
 /**
- * The recordings behind a path: the file itself, or every file in the folder and below it, in the order of their
- * names. Hidden files are none.
+ * The recordings behind a path: the file itself, whatever is in it, or every file in the folder and below it in
+ * which a telegram begins, in the order of their names. Hidden files are none.
  * @throws ERR_TELEGRAMS_PATH
  */
-export async function findRecordings(path: string): Promise<RecordedFile[]> {
+export async function findRecordings(path: string): Promise<FoundRecordings> {
   const root = resolve(path);
   try {
-    if (!(await stat(root)).isDirectory()) return [{ path: root, name: basename(root) }];
+    if (!(await stat(root)).isDirectory())
+      return { recordings: [{ path: root, name: basename(root) }], skipped: [] };
     const entries = await readdir(root, { recursive: true, withFileTypes: true });
     const files = entries
       .filter((entry) => entry.isFile())
@@ -30,13 +38,28 @@ export async function findRecordings(path: string): Promise<RecordedFile[]> {
       .toSorted((one, other) => (one.name < other.name ? -1 : 1));
     if (files.length === 0) throw failure(`${path} holds no file`);
     if (files.length > RECORDINGS_MAX) throw failure(`${path} holds more than ${RECORDINGS_MAX} files`);
-    return files;
+    const recordings: RecordedFile[] = [];
+    const skipped: RecordedFile[] = [];
+    for (const file of files) ((await begins(file)) ? recordings : skipped).push(file);
+    if (recordings.length === 0) throw failure(`${path} holds no file in which a P1 telegram begins`);
+    return { recordings, skipped };
   } catch (cause) {
     if (cause instanceof HesError) throw cause;
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    const why = REASONS[reason] ?? `cannot be read (${reason})`;
-    throw failure(`${path} ${why}`, cause);
+    throw failure(`${path} ${reasonOf(cause)}`, cause);
   }
+}
+
+async function begins({ path, name }: RecordedFile): Promise<boolean> {
+  try {
+    return await beginsLikeTelegram(path);
+  } catch (cause) {
+    throw failure(`${name} ${reasonOf(cause)}`, cause);
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  return REASONS[code] ?? `cannot be read (${code})`;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

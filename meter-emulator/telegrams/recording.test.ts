@@ -59,7 +59,7 @@ const damaged = (iso: string): string => telegram(iso, 5).replace('2.8.2', '2.8.
 
 async function replayed(name: string, ...parts: string[]) {
   writeFileSync(join(folder, name), parts.join(''), 'latin1');
-  const file = (await findRecordings(join(folder, name)))[0]!;
+  const file = (await findRecordings(join(folder, name))).recordings[0]!;
   const recording = await scanRecording(file, NOW_MS);
   const days = new DayAccumulator({ owners: () => ORES, missedDays: 'skip' });
   const drafts: DayDraft[] = [];
@@ -88,8 +88,9 @@ describe('recordings', () => {
     mkdirSync(join(folder, 'more'));
     mkdirSync(join(folder, '.git'));
     for (const name of ['b.txt', 'a.txt', '.hidden', 'more/c.txt', '.git/config'])
-      writeFileSync(join(folder, name), '');
-    expect((await findRecordings(folder)).map(({ name }) => name)).toEqual(['a.txt', 'b.txt', 'more/c.txt']);
+      writeFileSync(join(folder, name), '/ISK5\r\n');
+    const { recordings } = await findRecordings(folder);
+    expect(recordings.map(({ name }) => name)).toEqual(['a.txt', 'b.txt', 'more/c.txt']);
   });
 
   it('have pseudonyms that do not depend on where the folder is', () => {
