@@ -8,8 +8,6 @@ export const EMULATOR_ERRORS = {
     'A device of the fleet has no usable identity file; provision the fleet, or start over with an empty data folder.',
   ERR_FLEET_TELEGRAM:
     'The edge did not understand a telegram of the emulator itself: a fault of this program; report it with the seed.',
-  ERR_FLEET_CLOCK:
-    'The days to close lie ahead of the clock; start the clock after them, or ask for fewer days.',
   ERR_TELEGRAMS_PATH:
     'The path of recorded telegrams cannot be read, or holds no file in which a P1 telegram begins; check --telegrams.',
   ERR_TELEGRAMS_FILE: 'A recorded file is larger than the bound; split it.',
