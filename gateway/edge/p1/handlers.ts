@@ -43,12 +43,12 @@ function takeSerial(line: LineView, state: ReadState, serial: string | null): bo
   return true;
 }
 
-function takePeak(line: LineView, timeGroup: number, month: string | null): P1Peak | null {
+function takePeak(line: LineView, timeGroup: number, obis: ObisCode, month: string | null): P1Peak | null {
   if (!line.number(timeGroup + 1) || line.unit.unit !== 'W') return null;
   const time = timeOf(line, timeGroup);
   const { unit } = line;
   return {
-    obis: line.name(),
+    obis,
     value: line.digits,
     scaler: unit.exponent - line.decimals,
     unit: unit.unit,
@@ -70,9 +70,10 @@ function takePeakHistory(line: LineView, state: ReadState): boolean {
   const peaks: P1Peak[] = [];
   for (let group = PEAK_HEAD_GROUPS; group < line.groups; group += PEAK_GROUPS) {
     const monthEnd = timeOf(line, group);
-    const peak = takePeak(line, group + 1, monthEnd === null ? null : monthEndingAt(monthEnd));
+    const month = monthEnd === null ? null : monthEndingAt(monthEnd);
+    const peak = takePeak(line, group + 1, MONTH_PEAK_CODE, month);
     if (peak === null) return false;
-    peaks.push({ ...peak, obis: MONTH_PEAK_CODE });
+    peaks.push(peak);
   }
   state.draft.peaks = peaks;
   return true;
@@ -147,7 +148,7 @@ export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
   },
   monthPeak: (line, { draft }) => {
     if (line.groups < 2) return false;
-    const peak = takePeak(line, 0, null);
+    const peak = takePeak(line, 0, line.name(), null);
     if (peak !== null) draft.monthPeak = peak;
     return peak !== null;
   },

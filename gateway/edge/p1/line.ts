@@ -1,4 +1,4 @@
-import { findRow, type ObisRow, obisKey, obisName } from './obis.ts';
+import { findRow, type ObisRow, obisName } from './obis.ts';
 import { findUnit, NO_UNIT, type UnitRow } from './units.ts';
 
 /** The smallest power of ten of a reading (protocol/payload.ts takes no finer one). */
@@ -63,7 +63,7 @@ export class LineView {
     }
     this.a = a;
     this.b = b;
-    const row = findRow(a, obisKey(c, d, e));
+    const row = findRow(a, c, d, e);
     if (row === undefined || bytes[this.at] !== OPEN) return false;
     this.row = row;
     return row.kind === 'message' ? this.readMessageGroup() : this.readGroups(this.at);

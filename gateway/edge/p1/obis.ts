@@ -112,22 +112,42 @@ add('valve', ABSTRACT, 'valve or breaker of an M-Bus device', '24.4.0');
 /** The whole table, for documentation and tests. */
 export const OBIS_ROWS: readonly ObisRow[] = rows;
 
-/** C, D and E in one small integer, the key of the table. */
-export function obisKey(c: number, d: number, e: number): number {
+/**
+ * Rows by a hash of C, D and E. Factor and size are chosen so that no two rows share a place, which is checked as
+ * the table is filled: a new row that does asks for another odd factor. A look-up is one load and one comparison.
+ */
+const PLACE_BITS = 12;
+const HASH_FACTOR = 0x9e3779b5;
+
+function placeOf(key: number): number {
+  return Math.imul(key, HASH_FACTOR) >>> (32 - PLACE_BITS);
+}
+
+/** C, D and E in one small integer. */
+function keyOf(c: number, d: number, e: number): number {
   return (c << 16) | (d << 8) | e;
 }
 
-const BY_KEY = new Map<number, ObisRow>(
-  rows.map((row) => {
-    const [c, d, e] = row.code.split('.').map(Number) as [number, number, number];
-    return [obisKey(c, d, e), row];
-  }),
+const KEYS = new Int32Array(1 << PLACE_BITS).fill(-1);
+const ROWS_BY_PLACE: (ObisRow | undefined)[] = new Array<ObisRow | undefined>(1 << PLACE_BITS).fill(
+  undefined,
 );
+for (const row of rows) {
+  const [c, d, e] = row.code.split('.').map(Number) as [number, number, number];
+  const key = keyOf(c, d, e);
+  const other = ROWS_BY_PLACE[placeOf(key)];
+  if (other !== undefined)
+    throw new Error(`OBIS ${row.code} and ${other.code} share a place: change HASH_FACTOR`);
+  KEYS[placeOf(key)] = key;
+  ROWS_BY_PLACE[placeOf(key)] = row;
+}
 
 /** The row of a code, or undefined for one that is not known (with this A). */
-export function findRow(a: number, key: number): ObisRow | undefined {
-  const row = BY_KEY.get(key);
-  if (row === undefined) return undefined;
+export function findRow(a: number, c: number, d: number, e: number): ObisRow | undefined {
+  const key = keyOf(c, d, e);
+  const place = placeOf(key);
+  if (KEYS[place] !== key) return undefined;
+  const row = ROWS_BY_PLACE[place]!;
   return row.a[0] === a || row.a[1] === a ? row : undefined;
 }
 

@@ -74,8 +74,10 @@ const PLACEHOLDERS = ['632525', '700101', '000101'].map((text) => Buffer.from(te
 
 export function isPlaceholderTime(bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from < DIGITS_WITHOUT_LETTER) return to === from;
+  const first = bytes[from];
   for (const placeholder of PLACEHOLDERS) {
-    let index = 0;
+    if (placeholder[0] !== first) continue;
+    let index = 1;
     while (index < placeholder.length && bytes[from + index] === placeholder[index]) index += 1;
     if (index === placeholder.length) return true;
   }

@@ -58,6 +58,8 @@ for (const [unit, exponent, printed, ...others] of SPELLINGS) {
   }
 }
 
+let last: Entry = BY_HASH.values().next().value!;
+
 /** A plain number: a counter, a power factor. */
 export const NO_UNIT: UnitRow = { printed: '', unit: '1', exponent: 0 };
 
@@ -69,11 +71,20 @@ function hash(bytes: Uint8Array, from: number, to: number): number {
 
 /** The unit written in `bytes[from, to)`, or undefined where nobody is known to write it so. */
 export function findUnit(bytes: Uint8Array, from: number, to: number): UnitRow | undefined {
+  // Lines of one unit stand together: the last one is tried first.
+  if (isWritten(last, bytes, from, to)) return last.row;
   const entry = BY_HASH.get(hash(bytes, from, to));
-  if (entry === undefined || entry.bytes.length !== to - from) return undefined;
-  for (let index = 0; index < entry.bytes.length; index += 1)
-    if (entry.bytes[index] !== bytes[from + index]) return undefined;
+  if (entry === undefined || !isWritten(entry, bytes, from, to)) return undefined;
+  last = entry;
   return entry.row;
+}
+
+function isWritten(entry: Entry, bytes: Uint8Array, from: number, to: number): boolean {
+  const spelling = entry.bytes;
+  if (spelling.length !== to - from) return false;
+  for (let index = 0; index < spelling.length; index += 1)
+    if (spelling[index] !== bytes[from + index]) return false;
+  return true;
 }
 
 const EXPONENTS = new Map(SPELLINGS.map(([, exponent, printed]) => [printed, exponent]));
