@@ -160,7 +160,8 @@ function readShell(bytes: Uint8Array): { readonly payload: Uint8Array; readonly 
   }
 }
 
-function readContent(content: Uint8Array): Receipt {
+/** What a receipt says, once its tag holds. @throws ERR_RECEIPT_CONTENT */
+export function readContent(content: Uint8Array): Receipt {
   try {
     const reader = new CborReader(content);
     const { tenant, device, sequence, time, verdict, code, seconds } = wireShape.read(reader);
