@@ -24,7 +24,7 @@ export const upConfig = z.strictObject({
   fleet: z
     .strictObject({
       /** Daily indexes a day: a device and an owner each. */
-      meters: z.int().min(1).max(1_000_000).default(210),
+      meters: z.int().min(1).max(100_000).default(210),
       seed: z
         .int()
         .min(0)
