@@ -163,7 +163,7 @@ const result = {
   node: process.version,
   cpu: `${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}`,
   goal: `at least ${GOAL_TIMES} times the best peer, with more fields`,
-  absent,
+  absent: absent.join(', '),
   dialects,
 };
 mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
