@@ -1,21 +1,16 @@
 import { asMessageError, fits } from './cbor/error.ts';
 import { CborReader } from './cbor/reader.ts';
+import { always, fields, row, unlessEmpty, unlessNull, unlessZero } from './cbor/record.ts';
 import {
-  always,
   choice,
-  fields,
   integer,
   list,
   mapped,
   nullable,
-  row,
   type Shape,
   safeInteger,
   series,
   text,
-  unlessEmpty,
-  unlessNull,
-  unlessZero,
 } from './cbor/shape.ts';
 import { CborWriter } from './cbor/writer.ts';
 import { DAY_NUMBER_MAX, dayOfNumber, numberOfDay } from './day.ts';

@@ -1,10 +1,10 @@
 import { encodeCbor } from './cbor/codec.ts';
 import { asMessageError, CborError } from './cbor/error.ts';
 import { CborReader } from './cbor/reader.ts';
-import { always, choice, fields, integer, literal, type Shape, unlessNull } from './cbor/shape.ts';
+import { always, fields, unlessNull } from './cbor/record.ts';
+import { choice, integer, literal, type Shape } from './cbor/shape.ts';
 import { CborWriter } from './cbor/writer.ts';
-import { ALG, MACS, macHolds } from './cose/algorithms.ts';
-import { hmacSha256 } from './cose/hkdf.ts';
+import { HMAC_256_256, macHolds } from './cose/algorithms.ts';
 import { COSE_TAG, HEADER, sameBytes } from './cose/message.ts';
 import { macStructure } from './cose/structures.ts';
 import { HesError } from './errors.ts';
@@ -79,7 +79,7 @@ const wireShape: Shape<Wire> = fields<Wire>({
 const CODES = { schema: 'ERR_RECEIPT_CONTENT', form: 'ERR_RECEIPT_CONTENT' } as const;
 const writer = new CborWriter(RECEIPT_BYTES_MAX);
 
-const MAC = MACS.get(ALG.HMAC_256_256)!;
+const MAC = HMAC_256_256;
 const MAC_HEADER = encodeCbor(new Map([[HEADER.alg, MAC.alg]]), HEADER_BOUNDS);
 
 /** What is authenticated beside the content: the topic that a receipt travels on. */
@@ -100,7 +100,7 @@ export function makeReceipt(receiptKey: Uint8Array, receipt: Receipt): Uint8Arra
   try {
     const wire: Wire = { version: 1, tenant, device, sequence, verdict, time, code, seconds };
     const content = writer.write(() => wireShape.write(writer, wire));
-    const tag = hmacSha256(receiptKey, structureOf(receipt, content));
+    const tag = MAC.compute(receiptKey, structureOf(receipt, content));
     return writer.write(() => {
       writer.tag(COSE_TAG.mac0);
       writer.array(4);

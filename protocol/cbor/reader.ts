@@ -8,7 +8,10 @@ const TEXT = 3;
 const ARRAY = 4;
 const MAP = 5;
 const TAG = 6;
+const SIMPLE = 7;
 const NULL = 0xf6;
+const SIMPLE_FALSE = 20;
+const SIMPLE_NULL = 22;
 
 /**
  * Reads deterministic CBOR (RFC 8949 §4.2.1) item by item, as the caller's schema asks for them.
@@ -106,6 +109,32 @@ export class CborReader {
   /** An integer that can only be this one: a key of a map, a constant. */
   expect(value: number): void {
     if (this.integer() !== value) this.fail('ERR_CBOR_SCHEMA', `expected the integer ${value}`);
+  }
+
+  /**
+   * The head of whatever comes next, for a walk without a schema: its major type and its argument. False, true
+   * and null are the only simple values; floats and undefined are refused here.
+   */
+  anyHead(): { readonly major: number; readonly argument: number } {
+    const initial = this.#byte();
+    const major = initial >> 5;
+    const info = initial & 31;
+    if (major !== SIMPLE) return { major, argument: this.#argument(info) };
+    if (info < SIMPLE_FALSE || info > SIMPLE_NULL)
+      this.fail('ERR_CBOR_FORM', 'a float or simple value where none is expected');
+    return { major, argument: info };
+  }
+
+  /** The content of a string whose head was read. */
+  content(length: number): Buffer {
+    const start = this.#at;
+    this.#advance(length);
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** What was read since an offset. */
+  since(offset: number): Buffer {
+    return this.#bytes.subarray(offset, this.#at);
   }
 
   /** Whether null comes next; it is then read. */

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import { HASH_BYTES, hmacSha256 } from './hkdf.ts';
 
 /** COSE algorithm numbers (IANA "COSE Algorithms") that this protocol, or its test vectors, use. */
 export const ALG = {
@@ -46,14 +47,29 @@ export const AEADS: ReadonlyMap<number, Aead> = new Map([
 /** A MAC of RFC 9053 §3.1. */
 export interface Mac {
   readonly alg: number;
-  readonly hash: 'sha256' | 'sha512';
   readonly keyBytes: number;
   readonly tagBytes: number;
+  readonly compute: (key: Uint8Array, structure: Uint8Array) => Uint8Array;
 }
 
+export const HMAC_256_256: Mac = {
+  alg: ALG.HMAC_256_256,
+  keyBytes: HASH_BYTES,
+  tagBytes: HASH_BYTES,
+  compute: (key, structure) => hmacSha256(key, structure),
+};
+
 export const MACS: ReadonlyMap<number, Mac> = new Map([
-  [ALG.HMAC_256_256, { alg: ALG.HMAC_256_256, hash: 'sha256', keyBytes: 32, tagBytes: 32 }],
-  [ALG.HMAC_512_512, { alg: ALG.HMAC_512_512, hash: 'sha512', keyBytes: 64, tagBytes: 64 }],
+  [ALG.HMAC_256_256, HMAC_256_256],
+  [
+    ALG.HMAC_512_512,
+    {
+      alg: ALG.HMAC_512_512,
+      keyBytes: 64,
+      tagBytes: 64,
+      compute: (key, structure) => createHmac('sha512', key).update(structure).digest(),
+    },
+  ],
 ]);
 
 // One code path for both modes: node wants the tag length for both and, for CCM, the plaintext length first.
@@ -96,10 +112,6 @@ export function aeadOpen(
   }
 }
 
-export function macTag(row: Mac, key: Uint8Array, structure: Uint8Array): Uint8Array {
-  return createHmac(row.hash, key).update(structure).digest().subarray(0, row.tagBytes);
-}
-
 export function macHolds(row: Mac, key: Uint8Array, structure: Uint8Array, tag: Uint8Array): boolean {
-  return tag.length === row.tagBytes && timingSafeEqual(macTag(row, key, structure), tag);
+  return tag.length === row.tagBytes && timingSafeEqual(row.compute(key, structure), tag);
 }

@@ -1,5 +1,5 @@
 import type { CborBounds } from '../cbor/check.ts';
-import { type CborItem, type CborValue, decodeCbor, encodeCbor } from '../cbor/codec.ts';
+import { type CborItem, decodeCbor } from '../cbor/codec.ts';
 import { HesError } from '../errors.ts';
 
 /** CBOR tags of RFC 9052 §2. */
@@ -18,6 +18,12 @@ export const HEADER = {
 } as const;
 
 export type HeaderMap = ReadonlyMap<CborItem, CborItem>;
+
+/*
+ * COSE messages of any sender, through cbor-x: headers are open, so nothing but the bounds is known of them
+ * beforehand. The three messages of this protocol have one form each and are read by hand (outer.ts, signed.ts,
+ * receipt.ts); this is for what they have not, such as a message that was signed and cannot be verified.
+ */
 
 /** What every COSE structure begins with. `header` is the protected map as it was sent: that is what is signed. */
 export interface Headers {
@@ -39,12 +45,9 @@ export interface Encrypt extends Headers {
   readonly recipients: readonly Recipient[];
 }
 
-export interface Mac0 extends Headers {
+export interface Mac extends Headers {
   readonly payload: Uint8Array;
   readonly tag: Uint8Array;
-}
-
-export interface Mac extends Mac0 {
   readonly recipients: readonly Recipient[];
 }
 
@@ -97,15 +100,6 @@ export function readEncrypt(bytes: Uint8Array, bounds: CborBounds): Encrypt {
   return { ...headersOf(items), ciphertext, recipients: recipientsOf(items[3]) };
 }
 
-export function readMac0(bytes: Uint8Array, bounds: CborBounds): Mac0 {
-  const items = untagged(bytes, COSE_TAG.mac0, 4, bounds);
-  return {
-    ...headersOf(items),
-    payload: bytesOf(items[2], 'the payload'),
-    tag: bytesOf(items[3], 'the tag'),
-  };
-}
-
 export function readMac(bytes: Uint8Array, bounds: CborBounds): Mac {
   const items = untagged(bytes, COSE_TAG.mac, 5, bounds);
   const payload = bytesOf(items[2], 'the payload');
@@ -115,11 +109,6 @@ export function readMac(bytes: Uint8Array, bounds: CborBounds): Mac {
     tag: bytesOf(items[3], 'the tag'),
     recipients: recipientsOf(items[4]),
   };
-}
-
-/** A tagged message. */
-export function writeMessage(tag: number, items: readonly CborValue[], bounds: CborBounds): Uint8Array {
-  return Buffer.concat([tagHead(tag), encodeCbor(items, bounds)]);
 }
 
 /** The map inside a protected header; a byte string of no bytes is the empty map (RFC 9052 §3). */
