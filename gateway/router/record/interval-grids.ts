@@ -1,7 +1,7 @@
 import { utcText } from './instants.ts';
 
 /** Days whose interval time stamps are kept ready: a fleet closes one day at a time, stragglers a few more. */
-const GRIDS_MAX = 64;
+const GRIDS_MAX = 128;
 
 const OPENING = (end: number): string => `{"timeStamp":"${utcText(end)}"`;
 const VALUE = ',"value":"0.000"},';
@@ -14,6 +14,8 @@ const FOUR_DIGITS_END = 10_000;
  * usual day only have to be written over the zeros of a copy.
  */
 export class IntervalGrid {
+  readonly start: number;
+  readonly periodSeconds: number;
   /** Each interval as the opening of its JSON object. */
   readonly openings: readonly string[];
   readonly #bytes: Buffer;
@@ -21,6 +23,8 @@ export class IntervalGrid {
   readonly #valueAt: number;
 
   constructor(start: number, periodSeconds: number, count: number) {
+    this.start = start;
+    this.periodSeconds = periodSeconds;
     this.openings = Array.from({ length: count }, (_, i) => OPENING(start + (i + 1) * periodSeconds));
     this.#bytes = Buffer.from(this.openings.map((opening) => opening + VALUE).join(''), 'latin1');
     this.#stride = this.#bytes.length / count;
@@ -57,16 +61,16 @@ export class IntervalGrid {
  * stamps, so they are made once; the memory holds times only, never a reading.
  */
 export class IntervalGrids {
-  readonly #grids = new Map<string, IntervalGrid>();
+  readonly #grids: IntervalGrid[] = [];
 
   of(start: number, periodSeconds: number, count: number): IntervalGrid {
-    const key = `${start}/${periodSeconds}`;
-    let grid = this.#grids.get(key);
-    if (grid === undefined || grid.openings.length < count) {
-      grid = new IntervalGrid(start, periodSeconds, count);
-      if (this.#grids.size >= GRIDS_MAX) this.#grids.delete(this.#grids.keys().next().value!);
-      this.#grids.set(key, grid);
-    }
+    for (const known of this.#grids)
+      if (known.start === start && known.periodSeconds === periodSeconds && known.openings.length >= count)
+        return known;
+    const grid = new IntervalGrid(start, periodSeconds, count);
+    // Newest first: that is the day which a fleet closes now.
+    this.#grids.unshift(grid);
+    if (this.#grids.length > GRIDS_MAX) this.#grids.pop();
     return grid;
   }
 }

@@ -131,7 +131,7 @@ class RecordText {
       const peak = peaks[i]!;
       if (count++ > 0) this.#writer.text(',');
       if (peak.time !== null) this.#start(peak.time);
-      this.#writer.text(`${peak.time === null ? '{' : ','}"Month":${quoted(peak.month)}`);
+      this.#writer.text(`${peak.time === null ? '{' : ','}"Month":"${peak.month}"`);
       this.#value(meter, peak, peak.value, 'peak', this.#qualities(meterAt, 'peaks', i, flags));
     }
     for (let i = 0; i < extremes.length; i++) {
@@ -207,15 +207,18 @@ function intervalsText(
 
 function headerJson(index: DailyIndex, captured: string): string {
   const { tenant, device, sequence, day, clock } = index;
-  return `{"Verb":"created","Noun":"MeterReadings","Timestamp":"${captured}","Source":"hes-gateway","MessageID":"${idempotencyKey(index)}","Tenant":"${tenant}","Device":"${device}","Sequence":${sequence},"Day":${quoted(day)},"Clock":"${clock}"}`;
+  return `{"Verb":"created","Noun":"MeterReadings","Timestamp":"${captured}","Source":"hes-gateway","MessageID":"${idempotencyKey(index)}","Tenant":"${tenant}","Device":"${device}","Sequence":${sequence},"Day":"${day}","Clock":"${clock}"}`;
 }
 
 function namesJson({ serial, ean }: MeterReading): string {
-  const name = (value: string, type: string) => `{"name":${quoted(value)},"NameType":{"name":"${type}"}}`;
-  return ean === null ? name(serial, 'serial') : `${name(serial, 'serial')},${name(ean, 'EAN')}`;
+  const names = `{"name":${quoted(serial)},"NameType":{"name":"serial"}}`;
+  return ean === null ? names : `${names},{"name":"${ean}","NameType":{"name":"EAN"}}`;
 }
 
-/** A JSON string of ASCII: what is beyond it is escaped, since the record is written as single bytes. */
+/**
+ * A JSON string of ASCII: what is beyond it is escaped, since the record is written as single bytes. Only the
+ * serial number is free text; every other word has a form that the payload's decoder held it to.
+ */
 function quoted(text: string): string {
   if (PLAIN.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(
