@@ -3,7 +3,6 @@ import { type Clock, simulatedClock, systemClock } from '../gateway/runtime/cloc
 import type { Counters } from '../gateway/runtime/counters.ts';
 import type { Log } from '../gateway/runtime/log.ts';
 import { type Random, systemRandom } from '../gateway/runtime/random.ts';
-import { isHesError } from '../protocol/errors.ts';
 import type { FleetConfig } from './config.ts';
 import { loadInput } from './input.ts';
 import { runContinuously } from './run/continuous.ts';
@@ -126,13 +125,7 @@ export async function startFleet(options: StartFleetOptions): Promise<RunningFle
     };
   };
   const done = run();
-  done.catch((error: unknown) => {
-    counters.gauge('fleet.ended', 1);
-    log.error(
-      { err: error, code: isHesError(error) ? error.code : 'ERR_UNEXPECTED' },
-      'the fleet ended early',
-    );
-  });
+  done.catch(() => counters.gauge('fleet.ended', 1));
   return {
     done,
     async stop() {

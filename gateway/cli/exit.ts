@@ -14,7 +14,14 @@ export const EXIT = {
 } as const;
 
 export function exitCodeOf(error: unknown): number {
-  if (!isHesError(error)) return EXIT.incomplete;
-  if (error.code === 'ERR_USAGE') return EXIT.usage;
-  return error.code.startsWith('ERR_CONFIG') ? EXIT.config : EXIT.incomplete;
+  const code = codeOf(error);
+  if (code === 'ERR_USAGE') return EXIT.usage;
+  return code?.startsWith('ERR_CONFIG') === true ? EXIT.config : EXIT.incomplete;
+}
+
+/** The stable code to look up: of a process that could not start, its own reason. */
+export function codeOf(error: unknown): string | undefined {
+  if (!isHesError(error)) return undefined;
+  const reason = error.code === 'ERR_SUPERVISOR_START' ? error.context['reason'] : undefined;
+  return typeof reason === 'string' && reason.startsWith('ERR_') ? reason : error.code;
 }

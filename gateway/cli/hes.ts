@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { isHesError } from '../../protocol/errors.ts';
-import { EXIT, exitCodeOf } from './exit.ts';
+import { codeOf, EXIT, exitCodeOf } from './exit.ts';
 import { buildProgram } from './program.ts';
 
 /** The entry of `hes`: run the command line, say errors in a line that tells what to do, map them to exit codes. */
@@ -16,7 +16,7 @@ try {
 }
 
 function explain(error: unknown): string {
-  if (isHesError(error)) return `${error.message} (${error.code})`;
+  if (isHesError(error)) return `${error.message} (${codeOf(error)})`;
   // Not one of ours: a defect, so the stack is what helps.
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -39,6 +39,8 @@ export interface ChildSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** `false`: a process that ends by itself, once. */
   readonly restarts?: boolean;
+  /** Codes of failures that starting again cannot mend, such as a damaged file: after one the child has ended. */
+  readonly endsWith?: readonly string[];
   /** Lower ranks are stopped first, equal ones together. */
   readonly stopRank?: number;
   readonly readyWithinMs?: number;
@@ -55,6 +57,13 @@ export type ChildState = 'starting' | 'ready' | 'waiting' | 'stopping' | 'ended'
 export interface ChildExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** What it said of its end, where it was not stopped. */
+  readonly failure?: ChildFailure;
+}
+
+export interface ChildFailure {
+  readonly code: string;
+  readonly message: string;
 }
 
 export interface ChildContext {
@@ -87,7 +96,7 @@ export class Child {
   #silence: NodeJS.Timeout | undefined;
   #wasReady = false;
   #readyAtMs = 0;
-  #failure: { readonly code: string; readonly message: string } | undefined;
+  #failure: ChildFailure | undefined;
   #lastLine = '';
   #pastCounts: CounterSnapshot = {};
   #counts: CounterSnapshot = {};
@@ -217,6 +226,10 @@ export class Child {
       this.#finish(exit);
       return;
     }
+    if (this.#failure !== undefined && this.spec.endsWith?.includes(this.#failure.code) === true) {
+      this.#finish({ ...exit, failure: this.#failure });
+      return;
+    }
     if (wasReadyMs >= this.#context.restart.stableMs) this.#backoff.reset();
     const pauseMs = this.#backoff.nextMs();
     this.state = 'waiting';
@@ -227,6 +240,7 @@ export class Child {
         exitCode: exit.code,
         signal: exit.signal,
         code: this.#failure?.code,
+        reason: this.#failure?.message,
         restarts: this.restarts,
         pauseMs,
       },

@@ -86,12 +86,13 @@ function handleOf(device: EdgeDevice, clock: Clock): EdgeHandle {
 
 /** Read each time that it is needed: ten thousand identities are 60 MiB of text. @throws ERR_FLEET_IDENTITY */
 function loadIdentity(devices: string, station: Station) {
+  const file = deviceIdentityFile(devices, station.id);
   try {
-    return readDeviceIdentity(deviceIdentityFile(devices, station.id));
+    return readDeviceIdentity(file);
   } catch (cause) {
     throw new HesError(
       'ERR_FLEET_IDENTITY' satisfies EmulatorErrorCode,
-      `device ${station.id} has no usable identity under ${devices}: provision the fleet again, or start with an empty data folder`,
+      `${file} is missing or damaged: remove it and enrol the device again, or start with an empty data folder`,
       { cause, context: { device: station.id } },
     );
   }

@@ -127,6 +127,16 @@ describe('supervisor', () => {
     expect(child.state).toBe('ended');
   });
 
+  it('does not restart a child that failed for a reason which would still be there', async () => {
+    const child = await supervisor.start(spec('a', { after: 'throw' }, { endsWith: ['ERR_UNEXPECTED'] }));
+    expect(await child.ended).toEqual({
+      code: EXIT_FAILURE,
+      signal: null,
+      failure: { code: 'ERR_UNEXPECTED', message: 'thrown' },
+    });
+    expect(child).toMatchObject({ state: 'ended', restarts: 0 });
+  });
+
   it('stops a child cleanly: its last counters and its last line arrive', async () => {
     const child = await supervisor.start(spec('a'));
     await supervisor.stop();

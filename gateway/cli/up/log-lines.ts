@@ -3,7 +3,8 @@ import type { Screen } from './screen.ts';
 
 /**
  * What the processes log, above the table on a terminal and as it is in a pipe. While everything is being stopped
- * only errors are shown: that a router misses its front is then no news.
+ * only errors are shown: that a router misses its front is then no news. The last line of a process that failed is
+ * left out unless details are asked for: its reason is told with what becomes of it.
  */
 export class LogLines {
   readonly #screen: Screen;
@@ -18,8 +19,13 @@ export class LogLines {
   write(text: string): void {
     const line = text.trimEnd();
     const level = levelOf(line);
+    if (level === 'fatal' && !this.#detailed) return;
     if (level === undefined || LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(this.#level))
       this.#screen.print(line);
+  }
+
+  get #detailed(): boolean {
+    return LOG_LEVELS.indexOf(this.#level) >= LOG_LEVELS.indexOf('info');
   }
 
   quiet(): void {

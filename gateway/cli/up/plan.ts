@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { FleetConfig } from '../../../meter-emulator/config.ts';
+import type { EmulatorErrorCode } from '../../../meter-emulator/errors.ts';
 import type { DevelopmentPki } from '../../../pki/development.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
+import type { EdgeErrorCode } from '../../edge/errors.ts';
 import type { ChildSpec } from '../../runtime/child.ts';
 import type { UpOptions } from './options.ts';
 
@@ -53,6 +55,12 @@ const STOP_RANK = { fleet: 0, front: 1, router: 1, mdm: 2 } as const;
 
 /** Two writes of a record file in flight, and a fleet of many devices, need a moment longer to start. */
 const FLEET_READY_WITHIN_MS = 600_000;
+
+/** A device's file is not what it should be, and would not be after a restart: the user is told which one. */
+const DAMAGED_DEVICE = ['ERR_FLEET_IDENTITY', 'ERR_OUTBOX_DAMAGED', 'ERR_OUTBOX_FORMAT'] satisfies readonly (
+  | EmulatorErrorCode
+  | EdgeErrorCode
+)[];
 
 export function planProcesses(ground: Ground): Plan {
   const { options, pki, busDirectory, run, clock } = ground;
@@ -134,7 +142,10 @@ export function planProcesses(ground: Ground): Plan {
     ),
 
     fleet: (port) =>
-      spec('fleet', 'fleet', fleetConfigOf(ground, port), { readyWithinMs: FLEET_READY_WITHIN_MS }),
+      spec('fleet', 'fleet', fleetConfigOf(ground, port), {
+        readyWithinMs: FLEET_READY_WITHIN_MS,
+        endsWith: DAMAGED_DEVICE,
+      }),
   };
 }
 

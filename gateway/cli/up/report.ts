@@ -1,4 +1,5 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { HesError } from '../../../protocol/errors.ts';
 
 /** What a bounded run (`hes up --once`) says at its end; the JSON form is the file of `--report`. */
@@ -32,16 +33,30 @@ export function isComplete(report: RunReport): boolean {
   );
 }
 
+/** Asked before the run: that the report has no place is not to be heard an hour later. @throws ERR_REPORT */
+export function checkReportPlace(file: string): void {
+  try {
+    if (statSync(dirname(resolve(file))).isDirectory()) accessSync(dirname(resolve(file)), constants.W_OK);
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+      throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
+  } catch (cause) {
+    throw failure(file, cause);
+  }
+}
+
 /** Whole or not at all: whoever waits for the file reads no half of it. */
 export function writeReport(file: string, report: RunReport): void {
   try {
     writeFileSync(`${file}.new`, `${JSON.stringify(report)}\n`);
     renameSync(`${file}.new`, file);
   } catch (cause) {
-    throw new HesError('ERR_REPORT', `the report cannot be written to ${file}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw failure(file, cause);
   }
+}
+
+function failure(file: string, cause: unknown): HesError {
+  const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  return new HesError('ERR_REPORT', `the report cannot be written to ${file} (${reason})`, { cause });
 }
 
 /** The same for people. */

@@ -1,9 +1,11 @@
+import { statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { enrolmentsOf } from '../../../meter-emulator/input.ts';
 import { provisionFleet } from '../../../meter-emulator/provision.ts';
 import type { FleetReport } from '../../../meter-emulator/start.ts';
 import { type DevelopmentPki, openDevelopmentPki } from '../../../pki/development.ts';
+import { HesError } from '../../../protocol/errors.ts';
 import { busDirectory, makeDirectory } from '../../bus/local/paths.ts';
 import { dayAt, dayNamed } from '../../edge/calendar.ts';
 import { simulatedClock } from '../../runtime/clock.ts';
@@ -17,7 +19,7 @@ import { LogLines } from './log-lines.ts';
 import { readOptions, type UpFlags, type UpOptions } from './options.ts';
 import { fleetSource, type Ground, planProcesses, type SimulatedClockConfig } from './plan.ts';
 import { freePorts } from './ports.ts';
-import { isComplete, renderReport, writeReport } from './report.ts';
+import { checkReportPlace, isComplete, renderReport, writeReport } from './report.ts';
 import { Screen } from './screen.ts';
 import { Watch } from './watch.ts';
 
@@ -35,13 +37,24 @@ const RECORDING_AGE_DAYS_MAX = 36_500;
  */
 export async function up(flags: UpFlags): Promise<number> {
   const options = await readOptions(flags);
-  const data = openDataFolder(options.config.data, {
-    ownDevices: options.once || options.telegrams !== undefined,
-  });
+  if (options.report !== undefined) checkReportPlace(options.report);
+  // A bounded run has its own devices, and its own records.
+  const bounded = options.once || options.telegrams !== undefined;
+  const data = openDataFolder(options.config.data, { ownDevices: bounded });
   try {
+    if (bounded && options.mdmOut !== undefined) emptyFile(options.mdmOut);
     return await new Run(options, data).run();
   } finally {
     data.release();
+  }
+}
+
+/** Records of an earlier run would be taken for this one's. What is wrong with the path, the MDM says. */
+function emptyFile(path: string): void {
+  try {
+    if (statSync(path).isFile()) truncateSync(path);
+  } catch {
+    // not there yet, or not to be written
   }
 }
 
@@ -56,6 +69,8 @@ class Run {
   readonly #startedAtMs = Date.now();
   readonly #clock: SimulatedClockConfig;
   readonly #fleetEnded = Promise.withResolvers<FleetReport>();
+  /** Rejects where starting a process again would not help. */
+  readonly #broken = Promise.withResolvers<never>();
 
   constructor(options: UpOptions, data: DataFolder) {
     this.#options = options;
@@ -66,6 +81,8 @@ class Run {
       onLine: (_child, line) => this.#lines.write(line),
     });
     this.#clock = this.#startClock();
+    // It may come before anybody waits for it.
+    this.#broken.promise.catch(() => undefined);
   }
 
   async run(): Promise<number> {
@@ -94,10 +111,12 @@ class Run {
     signal.throwIfAborted();
     await this.#enrol(ground.pki);
     const port = Number(this.#supervisor.child('front')!.details['port']);
-    const fleet = plan.fleet(port);
-    await this.#supervisor.start({
-      ...fleet,
+    const fleet = await this.#supervisor.start({
+      ...plan.fleet(port),
       onNotice: (notice) => this.#fleetEnded.resolve(notice as FleetReport),
+    });
+    void fleet.ended.then(({ failure }) => {
+      if (failure !== undefined) this.#broken.reject(new HesError(failure.code, failure.message));
     });
     signal.throwIfAborted();
     return new Watch({
@@ -164,9 +183,17 @@ class Run {
 
   async #once(watch: Watch): Promise<number> {
     watch.begin();
-    await Promise.race([this.#fleetEnded.promise, this.#overdue(), this.#interrupt.happened]);
-    await watch.settle();
-    watch.end();
+    try {
+      await Promise.race([
+        this.#fleetEnded.promise,
+        this.#overdue(),
+        this.#interrupt.happened,
+        this.#broken.promise,
+      ]);
+      await watch.settle();
+    } finally {
+      watch.end();
+    }
     const report = watch.report(this.#options.days, Date.now() - this.#startedAtMs);
     if (this.#options.report !== undefined) writeReport(this.#options.report, report);
     if (this.#options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
@@ -190,9 +217,12 @@ class Run {
         : undefined;
     keeper?.begin();
     watch.begin();
-    await this.#interrupt.happened;
-    watch.end();
-    keeper?.end();
+    try {
+      await Promise.race([this.#interrupt.happened, this.#broken.promise]);
+    } finally {
+      watch.end();
+      keeper?.end();
+    }
     return EXIT.ok;
   }
 

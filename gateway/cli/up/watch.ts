@@ -69,7 +69,7 @@ export class Watch {
   async settle(): Promise<void> {
     let before = -1;
     for (let attempt = 0; attempt < SETTLE_ATTEMPTS_MAX; attempt++) {
-      const now = this.#counted('mdm', (name) => name.endsWith('.accepted'));
+      const now = this.#counted('mdm', (name) => name.endsWith('.known'));
       if (now === before && attempt >= SETTLE_ATTEMPTS_MIN) return;
       before = now;
       await delay(SETTLE_EVERY_MS);
@@ -81,10 +81,11 @@ export class Watch {
     const mdm = this.#counters('mdm');
     const rows = tenants
       .map((tenant) => [tenant, this.#tenant(tenant)] as const)
-      .filter(([, row]) => row.meters > 0);
+      .filter(([, row]) => row.meters > 0 || row.refused > 0);
+    // What an MDM knows, and not what it accepted: it may have been killed and started again in between.
     // An operator's own MDM cannot be asked: there the receipts, which only its router can make, are what is known.
     const arrived = ([tenant, { delivered }]: (typeof rows)[number]): number =>
-      simulated.includes(tenant) ? (mdm[`mdm.${tenant}.accepted`] ?? 0) : delivered;
+      simulated.includes(tenant) ? (mdm[`mdm.${tenant}.known`] ?? 0) : delivered;
     const lost = rows.reduce(
       (sum, row) => sum + Math.max(0, row[1].expected - row[1].refused - arrived(row)),
       0,
