@@ -16,6 +16,7 @@ import {
   SAMPLE_DEVICE,
   SAMPLE_INDEX,
   SAMPLE_TENANT,
+  SAMPLE_WATER,
   sampleOperator,
   sampleSigner,
 } from './testing/samples.ts';
@@ -100,6 +101,22 @@ describe('what the files allow', () => {
   it('as the content of a receipt and as an answer, the code reads', () => {
     holds('receipt-content', readContent, 256);
     holds('uplink-answer', decodeUplinkAnswer, 1_024);
+  });
+});
+
+describe('the example of docs/protocol/README.md', () => {
+  const page = readFileSync(new URL('../docs/protocol/README.md', import.meta.url), 'utf8');
+  const [index, receipt] = [...page.matchAll(/```cbor\n(.*?)```/gs)].map(([, block]) =>
+    Buffer.from(block!.replaceAll(/#.*$/gm, '').replaceAll(/\s/g, ''), 'hex'),
+  );
+
+  it('is the index that it says it is', () => {
+    expect(encodeDailyIndex({ ...SAMPLE_INDEX, meters: [SAMPLE_WATER] })).toEqual(index);
+  });
+
+  it('is the receipt that it says it is', () => {
+    const made = makeReceipt(new Uint8Array(32), { ...about, time: 1_774_738_900, verdict: 'delivered' });
+    expect(made).toEqual(receipt);
   });
 });
 
