@@ -204,7 +204,7 @@ export class Child {
       this.#counts = message.counters;
       this.#gauges = message.gauges;
     } else if (message.type === 'notice') this.spec.onNotice?.(message.notice);
-    else if (message.type === 'failed') this.#failure = message;
+    else if (message.type === 'failed') this.#failure = { code: message.code, message: message.message };
     else if (this.state === 'starting') {
       clearTimeout(this.#silence);
       this.state = 'ready';

@@ -22,7 +22,10 @@ async function start({ log, counters }: ServiceContext): Promise<RunningService>
     process.kill(process.pid, 'SIGKILL');
   }
   if (config.start === 'fail') throw new Error('port 8883 is taken');
-  if (config.start === 'hang') await delay(1_000_000);
+  if (config.start === 'hang') {
+    log.info('hanging');
+    await delay(1_000_000);
+  }
   counters.count('child.started');
   counters.gauge('child.up', 1);
   await tellParent({

@@ -163,9 +163,8 @@ describe('supervisor', () => {
   it('stops a child that is still starting, without calling that a failure of the child', async () => {
     const starting = supervisor.start(spec('a', { start: 'hang' }));
     const refused = expect(starting).rejects.toMatchObject({ message: 'a: was stopped while it started' });
-    await vi.waitFor(() => expect(supervisor.child('a')?.pid).toBeDefined(), WITHIN);
+    await vi.waitFor(() => expect(lines.at(-1)?.line).toContain('hanging'), WITHIN);
     const child = supervisor.child('a');
-    await new Promise((resolve) => setTimeout(resolve, 400));
     await supervisor.stop();
     await refused;
     expect(await child?.ended).toEqual({ code: EXIT_OK, signal: null });
