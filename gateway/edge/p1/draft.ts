@@ -54,6 +54,7 @@ export function emptyDraft(header: string): TelegramDraft {
   return {
     header,
     crc: 'valid',
+    encryption: 'none',
     version: null,
     meterTime: null,
     clockInvalid: false,

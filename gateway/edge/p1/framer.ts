@@ -26,6 +26,7 @@ const SPACE = 0x20;
 const DELETE = 0x7f;
 const OPEN = 0x28;
 const CLOSE = 0x29;
+const NO_TEXT = Uint8Array.of(0xff);
 const CRC_DIGITS_MAX = 4;
 const HEADER_NAME_LENGTH = 3;
 
@@ -89,6 +90,14 @@ export class Framer {
     this.where = 'outside';
     this.length = 0;
     this.scanned = 0;
+  }
+
+  /**
+   * Something that is no text was taken out of the stream here (an encrypted frame). A byte that no text has is put
+   * in its place, so that what goes on behind it cannot be read as one telegram with what was before.
+   */
+  gap(): void {
+    if (this.where !== 'outside') this.feed(NO_TEXT);
   }
 
   private scan(): void {
@@ -218,6 +227,22 @@ function isHeader(buffer: Buffer, start: number, end: number): boolean {
     const byte = buffer[at]!;
     if (byte < SPACE || byte >= DELETE || byte === OPEN || byte === CLOSE) return false;
     if (at <= start + HEADER_NAME_LENGTH && !isLetterOrDigit(byte)) return false;
+  }
+  return true;
+}
+
+/** Whether a telegram may begin with the `/` at `start`, as far as the bytes up to `end` tell. */
+export function couldBeHeader(bytes: Buffer, start: number, end: number): boolean {
+  const lineFeed = bytes.indexOf(LINE_FEED, start);
+  if (lineFeed >= 0 && lineFeed < end) return isHeader(bytes, start, lineFeed);
+  const longEnough = Math.min(end, start + 1 + HEADER_NAME_LENGTH);
+  for (let at = start + 1; at < longEnough; at += 1) if (!isLetterOrDigit(bytes[at]!)) return false;
+  if (end - start > HEADER_BYTES_MAX) return false;
+  for (let at = start + 1; at < end; at += 1) {
+    const byte = bytes[at]!;
+    const isLast = at === end - 1;
+    if (byte < SPACE && !(isLast && byte === CARRIAGE_RETURN)) return false;
+    if (byte >= DELETE || byte === OPEN || byte === CLOSE) return false;
   }
   return true;
 }

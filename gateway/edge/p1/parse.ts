@@ -62,8 +62,13 @@ export function parseTelegram(frame: Uint8Array): P1Outcome {
 
   const fault = bang < 0 ? faultOfUnterminated(draft, broken) : checkTrailer(bytes, bang, draft, broken);
   if (fault !== null) return refused(fault);
-  return lines === 0 ? refused('empty') : { ok: true, telegram: draft };
+  if (lines === 0 && !(draft.crc === 'valid' && draft.unknown.some((line) => OBIS_LINE.test(line))))
+    return refused('empty');
+  return { ok: true, telegram: draft };
 }
+
+/** A line that no table knows is kept, not refused: a telegram of nothing else is one if its CRC says so. */
+const OBIS_LINE = /^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}.*\)$/;
 
 /** The same for text in memory, one character a byte. */
 export function parseTelegramText(text: string): P1Outcome {

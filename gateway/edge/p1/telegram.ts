@@ -59,6 +59,11 @@ export interface P1Telegram {
   /** The first line without its `/`: manufacturer, speed and type. */
   readonly header: string;
   readonly crc: 'valid' | 'absent';
+  /**
+   * How it came: in the clear, encrypted with a tag that was right, or encrypted and taken without a tag, because
+   * that was asked for. The last may have been altered on its way by anybody.
+   */
+  readonly encryption: 'none' | 'verified' | 'unverified';
   /** `42`, `50`, `50217` …, as printed; DSMR 2.2 and 3 say nothing. */
   readonly version: string | null;
   /** Null where the clock says nothing, or what no clock says. */
@@ -101,6 +106,10 @@ export const P1_FAULTS = {
   damaged: 'without a CRC, and a line is broken or contradicts another',
   overlong: 'longer than any telegram; dropped to find the next one',
   empty: 'no line of it has the form of a reading',
+  encrypted: 'encrypted, and no key was given',
+  'tag-invalid': 'encrypted, and its tag is not that of its content: another key, or altered on its way',
+  untagged: 'encrypted without a tag: anybody on the cable can alter it',
+  'not-text': 'opened, and what is inside is no telegram text: another key, or another protocol',
 } as const;
 export type P1Fault = keyof typeof P1_FAULTS;
 
