@@ -45,6 +45,8 @@ export async function startMosquitto(options: {
       'persistence false',
       'log_type none',
       'max_inflight_messages 20',
+      // As the front does; without it each answer waits 40 ms for the one before to be acknowledged.
+      'set_tcp_nodelay true',
       `listener ${options.port} 127.0.0.1`,
       `cafile ${file('ca.pem', options.authority)}`,
       `certfile ${file('server.pem', options.certificate)}`,
