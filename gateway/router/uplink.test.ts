@@ -39,8 +39,10 @@ afterAll(() => world.remove());
 class SaidSink implements MdmSink {
   readonly records: MdmRecord[] = [];
   delivery: Delivery = { outcome: 'accepted' };
+  given: Buffer | undefined;
   deliver(record: MdmRecord): Promise<Delivery> {
-    this.records.push(record);
+    this.given = record.body;
+    this.records.push({ ...record, body: Buffer.from(record.body) });
     return Promise.resolve(this.delivery);
   }
   close(): Promise<void> {
@@ -208,6 +210,12 @@ describe('the uplink', () => {
   it('delivers the reading of a guest meter to its owner under the key of device, owner and sequence', async () => {
     expect(await send(guest)).toMatchObject({ verdict: 'delivered' });
     expect(sink.records[0]!.key).toBe(`${guest.device}/ores/5`);
+  });
+
+  it('overwrites the record when the MDM has answered', async () => {
+    await send(device);
+    expect(sink.records[0]!.body.length).toBe(sink.given!.length);
+    expect(sink.given!.every((byte) => byte === 0)).toBe(true);
   });
 
   it('opens with any sealing key that is valid while one is rolled over', async () => {

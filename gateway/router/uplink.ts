@@ -25,6 +25,9 @@ import { type Finding, plausibility } from './plausibility.ts';
 import { idempotencyKey, type RecordWriter } from './record/write.ts';
 import { refusalOfSigner } from './signer.ts';
 
+/** Buffer's own `fill` looks at encodings first. */
+const { fill: zero } = Uint8Array.prototype;
+
 /** What one tenant's router works with. */
 export interface UplinkParts {
   readonly tenant: TenantId;
@@ -121,11 +124,15 @@ function admit(router: UplinkParts, binding: Binding, payload: Uint8Array): Admi
   return { index, findings };
 }
 
-/** Exactly what the MDM said, or `later`: silence is never taken for an acknowledgement. */
+/**
+ * Exactly what the MDM said, or `later`: silence is never taken for an acknowledgement. The record
+ * is overwritten as soon as there is an answer: it shares its block of memory with others.
+ */
 async function deliver(router: UplinkParts, { device }: Binding, admitted: Admitted): Promise<Verdict> {
   const { index, findings } = admitted;
   const record = { key: idempotencyKey(index), body: router.writeRecord(index, findings) };
   const delivery = await router.sink.deliver(record, router.config.limits.answerWithinMs);
+  zero.call(record.body, 0);
   switch (delivery.outcome) {
     case 'accepted':
       return { verdict: 'delivered' };

@@ -18,7 +18,7 @@ export type Delivery =
 
 /**
  * Where records go. A sink answers within the time that it is given, whatever the MDM does, never throws, and
- * keeps nothing of a record once it has answered.
+ * neither keeps nor reads a record's body once it has answered: the body is overwritten then.
  */
 export interface MdmSink {
   deliver(record: MdmRecord, withinMs: number): Promise<Delivery>;

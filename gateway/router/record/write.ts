@@ -171,7 +171,7 @@ class RecordText {
     const filled =
       exponent === THOUSANDTHS &&
       qualities === VALID_JSON &&
-      this.#writer.block(deltas.length * GRID_INTERVAL_BYTES, (bytes, at) => grid.fill(bytes, at, deltas));
+      this.#writer.fill(deltas.length * GRID_INTERVAL_BYTES, (bytes, at) => grid.fill(bytes, at, deltas));
     if (!filled) this.#writer.text(intervalsText(grid.openings, deltas, exponent, qualities));
     this.#writer.text(']}');
   }
