@@ -3,6 +3,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { HesError } from '../../protocol/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../runtime/log.ts';
 import { completionScript, SHELLS, type Shell } from './completion.ts';
+import { addP1Commands } from './p1/command.ts';
 import type { UpFlags } from './up/options.ts';
 
 /** The whole command line as one table of commands; what each does is loaded only when it runs. */
@@ -62,6 +63,8 @@ export function buildProgram(): Command {
         const { runNamedService } = await import('./services.ts');
         runNamedService(name, flags.config, flags.logLevel);
       });
+
+  addP1Commands(program);
 
   const pki = program.command('pki').description('keys and certificates');
   pki
