@@ -48,7 +48,9 @@ export function signPayload(payload: Uint8Array, externalAad: Uint8Array, signer
     writer.integer(HEADER.x5chain);
     writer.bytes(certificate);
   });
-  const signature = signEs256(sign1Structure(header, externalAad, payload), privateKey);
+  const structure = sign1Structure(header, externalAad, payload);
+  const signature = signEs256(structure, privateKey);
+  structure.fill(0);
   return writer.write(() => {
     writer.tag(COSE_TAG.sign1);
     writer.array(4);
@@ -79,7 +81,11 @@ export function verifyUplink(message: {
 }): Uint8Array {
   const { signed, binding, publicKey } = message;
   const { header, payload, signature } = readSigned(signed);
-  if (!verifyEs256(sign1Structure(header, topicBytes(binding), payload), publicKey, signature))
+  const structure = sign1Structure(header, topicBytes(binding), payload);
+  const holds = verifyEs256(structure, publicKey, signature);
+  // It is cut from a block that other buffers share, and would lie there as long as the last of them lives.
+  structure.fill(0);
+  if (!holds)
     throw new HesError(
       'ERR_ENVELOPE_SIGNATURE',
       'altered, signed by another key, or moved from another topic',

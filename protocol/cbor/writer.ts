@@ -12,6 +12,9 @@ const NULL = 0xf6;
 /** The longest head: an initial byte and 64 bits. */
 const HEAD_BYTES_MAX = 9;
 
+/** Buffer's own `fill` looks at encodings first. */
+const { fill: zero } = Uint8Array.prototype;
+
 /**
  * Writes deterministic CBOR (RFC 8949 §4.2.1) into one buffer of a fixed size that is used again and again: a
  * message is a few dozen items, and an allocation for each of them costs more than the item.
@@ -29,15 +32,20 @@ export class CborWriter {
   }
 
   /**
-   * What `fill` wrote, as bytes of their own.
+   * What `fill` wrote, as bytes of their own. Nothing of it stays here: the buffer lives as long as the process, and
+   * a reading must not.
    * @throws ERR_CBOR_BOUNDS where it is more than the writer takes
    */
   write(fill: (writer: this) => void): Buffer {
     this.#at = 0;
-    fill(this);
-    const bytes = Buffer.allocUnsafe(this.#at);
-    this.#buffer.copy(bytes, 0, 0, this.#at);
-    return bytes;
+    try {
+      fill(this);
+      const bytes = Buffer.allocUnsafe(this.#at);
+      this.#buffer.copy(bytes, 0, 0, this.#at);
+      return bytes;
+    } finally {
+      zero.call(this.#buffer, 0, 0, this.#at);
+    }
   }
 
   #room(length: number): void {
