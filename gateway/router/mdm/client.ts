@@ -58,6 +58,7 @@ export async function createMdmClient(config: RouterConfig['mdm']): Promise<MdmC
   });
 
   async function post(records: readonly MdmRecord[]): Promise<PostResult> {
+    const sent = join(records);
     try {
       const {
         statusCode,
@@ -67,7 +68,7 @@ export async function createMdmClient(config: RouterConfig['mdm']): Promise<MdmC
         path: `${url.pathname}${url.search}`,
         method: 'POST',
         headers: headers(),
-        body: join(records),
+        body: sent,
         signal: AbortSignal.timeout(config.requestMs),
       });
       // Read to its bounded end whatever the status, so that the connection can be used again.
@@ -83,6 +84,8 @@ export async function createMdmClient(config: RouterConfig['mdm']): Promise<MdmC
       return failed(DENIED.has(statusCode) ? 'denied' : 'status', retryAfterMs(answered['retry-after']));
     } catch (error) {
       return failed(error instanceof Error && TIMEOUTS.test(error.name) ? 'timeout' : 'network');
+    } finally {
+      sent.fill(0);
     }
   }
 
@@ -91,12 +94,16 @@ export async function createMdmClient(config: RouterConfig['mdm']): Promise<MdmC
 
 const TIMEOUTS = /Timeout|Abort/;
 
+/** Of its own memory: cut from a block that others share, it would lie there as long as the last of them lives. */
 function join(records: readonly MdmRecord[]): Buffer {
-  return Buffer.concat([
-    OPEN,
-    ...records.flatMap(({ body }, at) => (at === 0 ? [body] : [COMMA, body])),
-    CLOSE,
-  ]);
+  const parts = [OPEN, ...records.flatMap(({ body }, at) => (at === 0 ? [body] : [COMMA, body])), CLOSE];
+  const joined = Buffer.allocUnsafeSlow(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
 }
 
 async function tlsOptions({
