@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { issueDevice } from '../../pki/development.ts';
 import { QUALITY } from '../../protocol/reading.ts';
 import { dayAfter } from './calendar.ts';
-import { DAY, deviceBench, live, liveDays, SERIAL } from './testing/device.ts';
-import { FARYS, IMPORT_DAY, meter, ORES, register, snapshot } from './testing/meters.ts';
+import { DAY, deviceBench, live, liveDays, SERIAL, WATER_SERIAL } from './testing/device.ts';
+import { FARYS, IMPORT_DAY, meter, ORES, register, snapshot, WATER } from './testing/meters.ts';
 
 const bench = deviceBench();
 const code = (wanted: string) => expect.objectContaining({ code: wanted });
@@ -110,6 +110,27 @@ describe('an owner in trouble', () => {
       bench.headEnd.held = 0;
     },
   );
+});
+
+test('a guest whose head-end stands still does not delay the home tenant, although its reading is older', async () => {
+  const device = bench.openDevice();
+  const water = meter([register(WATER, 5, { unit: 'm3' })], {
+    medium: 'water',
+    channel: 2,
+    serial: WATER_SERIAL,
+  });
+  const own = meter([register(IMPORT_DAY, 7)]);
+  device.observe(snapshot(DAY.start, [water]));
+  device.observe(snapshot(dayAfter(DAY).start, [water, own]));
+  device.observe(snapshot(dayAfter(DAY, 2).start, [water, own]));
+  await device.closeDay();
+  expect(device.waiting().map(({ owner }) => owner)).toEqual([FARYS, FARYS, ORES]);
+  bench.headEnd.answer = ({ tenant }) => (tenant === FARYS ? 'silence' : { verdict: 'delivered' });
+  const result = await device.wake();
+  expect(bench.headEnd.received[0]!.tenant).toBe(ORES);
+  expect(result).toMatchObject({ delivered: 1, failed: 2, connections: 1 });
+  expect(device.waiting().map(({ owner }) => owner)).toEqual([FARYS, FARYS]);
+  bench.headEnd.held = 0;
 });
 
 describe('the disk', () => {

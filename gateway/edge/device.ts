@@ -13,8 +13,8 @@ import { type NewEntry, Outbox } from './outbox/outbox.ts';
 import { SCHEDULE_LIMITS, type ScheduleLimits, WakeSchedule } from './schedule.ts';
 import { type Sealer, sealDay, sealerOf } from './seal.ts';
 import type { Snapshot } from './source.ts';
-import type { HeadEnd } from './uplink/connection.ts';
 import { UPLINK_LIMITS, type UplinkLimits } from './uplink/limits.ts';
+import type { HeadEnd } from './uplink/tls.ts';
 import { type ReadingName, type WakeResult, Waker } from './uplink/waker.ts';
 
 export type { ReadingName, SettledReading, WakeResult } from './uplink/waker.ts';

@@ -62,6 +62,7 @@ export class FakeHeadEnd {
       rejectUnauthorized: true,
       sessionIdContext: 'hes-front',
       ecdhCurve: 'X25519:P-256',
+      noDelay: true,
     });
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     const headEnd = new FakeHeadEnd(pki, server, broker);

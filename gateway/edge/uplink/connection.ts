@@ -1,22 +1,10 @@
-import { isIP } from 'node:net';
-import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import { type IClientOptions, MqttClient } from 'mqtt';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
 import { HesError, isHesError } from '../../../protocol/errors.ts';
-import { LruMap } from '../lru.ts';
-import { UPLINK_LIMITS, type UplinkLimits } from './limits.ts';
-import { DISCONNECT, encodeConnect, encodePuback, encodePublish, PacketReader } from './packets.ts';
-
-/** Where the head-end is. `servername` is the name in its certificate, where that is not `host`. */
-export interface HeadEnd {
-  readonly host: string;
-  readonly port: number;
-  readonly servername?: string;
-}
-
-/** What TLS remembers between wakes. In memory only: whoever could read it could decrypt what was recorded. */
-export interface TlsMemory {
-  session: Buffer | undefined;
-}
+import { InboundGuard, protocolError } from './inbound.ts';
+import type { UplinkLimits } from './limits.ts';
+import { type HeadEnd, startTls, type TlsMemory } from './tls.ts';
 
 export interface ConnectOptions {
   readonly headEnd: HeadEnd;
@@ -27,85 +15,73 @@ export interface ConnectOptions {
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
 }
 
-/** P-256 everywhere; the readings are sealed apart from this, so TLS takes the group that costs the least. */
-const GROUPS = 'X25519:P-256';
-
-const CONNACK_REASONS: Readonly<Record<number, string>> = {
-  1: 'protocol version',
-  2: 'client id',
-  3: 'unavailable',
-  4: 'credentials',
-  5: 'not authorised',
+/**
+ * What mqtt.js would do by itself is switched off: the outbox is the only store, the schedule alone decides when to
+ * connect, and nothing is subscribed, queued or kept from one connection for the next (docs/adr/0072).
+ */
+const SETTINGS: IClientOptions = {
+  protocolVersion: 4,
+  clean: true,
+  reconnectPeriod: 0,
+  resubscribe: false,
+  queueQoSZero: false,
+  /** 65,536 ready-made numbers, for the dozen that a wake writes. */
+  writeCache: false,
+  timerVariant: 'native',
+  /** It would print payloads and topics where DEBUG is set. */
+  log: () => {},
 };
-
-const contexts = new LruMap<string, SecureContext>(UPLINK_LIMITS.tlsContextsMax);
-
-/** Parsing key, certificate and root costs a quarter of a handshake, so contexts are kept, up to a bound. */
-function contextOf({ tls, root }: DeviceIdentity): SecureContext {
-  return contexts.take(tls.certificate, () =>
-    createSecureContext({
-      key: tls.key,
-      cert: tls.certificate,
-      ca: root,
-      ecdhCurve: GROUPS,
-      minVersion: 'TLSv1.2',
-    }),
-  );
-}
 
 /** One MQTT connection of a device, from handshake to DISCONNECT. It is used for one wake and thrown away. */
 export class Connection {
-  resumed = false;
   readonly #socket: TLSSocket;
+  readonly #client: MqttClient;
   readonly #memory: TlsMemory;
-  readonly #acknowledged = new Map<number, () => void>();
-  readonly #onClose: (() => void)[] = [];
   readonly #limits: UplinkLimits;
-  #messageId = 0;
+  readonly #onClose: (() => void)[] = [];
   #reached = false;
   #accepted = false;
+  #resumed = false;
   #failure: HesError | undefined;
 
-  private constructor(socket: TLSSocket, memory: TlsMemory, limits: UplinkLimits) {
-    this.#socket = socket;
+  private constructor({ headEnd, identity, memory, limits, onMessage }: ConnectOptions) {
     this.#memory = memory;
     this.#limits = limits;
+    this.#socket = startTls(headEnd, identity, memory);
+    this.#watch(this.#socket);
+    this.#client = new MqttClient(() => this.#socket, {
+      ...SETTINGS,
+      clientId: identity.device,
+      keepalive: limits.keepaliveSeconds,
+      connectTimeout: limits.connectTimeoutMs,
+    });
+    this.#client.on('connect', () => {
+      this.#accepted = true;
+    });
+    this.#client.on('message', onMessage);
+    // Errors may still come when all is over, and without a listener they would end the process.
+    this.#client.on('error', (error) => this.fail(this.#reasonOf(error)));
+    this.#client.on('close', () => this.#end(this.#accepted ? closedError() : connectError(CLOSED_EARLY)));
   }
 
   /**
-   * Resolves when TLS stands. CONNECT waits for what is published in the same turn, and goes out with it (MQTT 3.1.1
-   * §3.1.4 lets a client send without waiting for CONNACK): one round trip and one TLS record less for each wake.
-   * @throws ERR_UPLINK_CONNECT, ERR_UPLINK_ABORTED
+   * Resolves when the head-end has accepted the device.
+   * @throws ERR_UPLINK_CONNECT, ERR_UPLINK_PROTOCOL, ERR_UPLINK_ABORTED
    */
   static async open(options: ConnectOptions): Promise<Connection> {
-    const { headEnd, identity, memory, limits, signal, onMessage } = options;
+    const { signal } = options;
     if (signal.aborted) throw aborted();
-    const socket = startTls(headEnd, identity, memory);
-    const connection = new Connection(socket, memory, limits);
-    const timer = setTimeout(
-      () => connection.fail(connectError(new Error('no connection in time'))),
-      limits.connectTimeoutMs,
-    );
+    const connection = new Connection(options);
     const stop = (): void => connection.fail(aborted());
     signal.addEventListener('abort', stop, { once: true });
-    connection.#listen(onMessage, (returnCode) => {
-      clearTimeout(timer);
-      if (returnCode !== 0) connection.fail(connackError(returnCode));
-      else connection.#accepted = true;
-    });
-    connection.onClose(() => clearTimeout(timer));
     try {
       await new Promise<void>((resolve, reject) => {
         connection.onClose(() => reject(connection.failure));
-        socket.once('secureConnect', resolve);
+        connection.#client.once('connect', () => resolve());
       });
     } finally {
       signal.removeEventListener('abort', stop);
     }
-    connection.resumed = socket.isSessionReused();
-    socket.cork();
-    socket.write(encodeConnect(identity.device, limits.keepaliveSeconds));
-    setImmediate(() => socket.uncork());
     return connection;
   }
 
@@ -114,100 +90,84 @@ export class Connection {
     return this.#failure;
   }
 
+  /** Whether TLS took up the session of an earlier connection. */
+  get resumed(): boolean {
+    return this.#resumed;
+  }
+
   /** Called at once where it is over already. */
   onClose(listener: () => void): void {
     if (this.#failure === undefined) this.#onClose.push(listener);
     else listener();
   }
 
+  /** QoS 1, while the connection stands; `acknowledged` is called with the PUBACK, if there ever is one. */
   publish(topic: string, payload: Uint8Array, acknowledged: () => void): void {
-    this.#messageId = (this.#messageId % 0xffff) + 1;
-    this.#acknowledged.set(this.#messageId, acknowledged);
-    this.#socket.write(encodePublish(topic, this.#messageId, payload));
+    const { buffer, byteOffset, byteLength } = payload;
+    this.#client.publish(topic, Buffer.from(buffer, byteOffset, byteLength), { qos: 1 }, (error) => {
+      if (!error) acknowledged();
+    });
   }
 
   /** Cut it, since of no further use. */
   fail(reason: HesError): void {
-    this.#end(reason);
-    this.#socket.destroy();
+    if (this.#end(reason)) this.#client.end(true);
   }
 
   /** Say goodbye, and wait until the other side has heard it. */
   async close(): Promise<void> {
-    if (this.#failure !== undefined) return;
-    this.#end(closedError());
+    if (!this.#end(closedError())) return;
     await new Promise<void>((resolve) => {
+      // mqtt.js waits for the last PUBACK, and knows no end of that.
       const timer = setTimeout(() => this.#socket.destroy(), this.#limits.closeTimeoutMs);
       this.#socket.once('close', () => {
         clearTimeout(timer);
         resolve();
       });
-      this.#socket.end(DISCONNECT);
+      this.#client.end();
     });
   }
 
-  #listen(onMessage: ConnectOptions['onMessage'], connack: (returnCode: number) => void): void {
-    const reader = new PacketReader({
-      connack,
-      puback: (messageId) => {
-        const acknowledged = this.#acknowledged.get(messageId);
-        this.#acknowledged.delete(messageId);
-        acknowledged?.();
-      },
-      message: (topic, payload, messageId) => {
-        onMessage(topic, payload);
-        if (messageId !== null) this.#socket.write(encodePuback(messageId));
-      },
-    });
-    this.#socket.on('data', (bytes: Buffer) => {
-      try {
-        reader.feed(bytes);
-      } catch (error) {
-        this.fail(isHesError(error) ? error : closedError(error));
-      }
-    });
-    this.#socket.once('connect', () => {
+  /** Before mqtt.js reads from it: the guard sees each chunk first, and ends the connection before it is kept. */
+  #watch(socket: TLSSocket): void {
+    const guard = new InboundGuard();
+    socket.once('connect', () => {
       this.#reached = true;
     });
-    this.#socket.on('error', (error) => this.#end(this.#accepted ? closedError(error) : connectError(error)));
-    this.#socket.on('close', () => this.#end(this.#accepted ? closedError() : connectError(CLOSED_EARLY)));
+    socket.once('secureConnect', () => {
+      this.#resumed = socket.isSessionReused();
+    });
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        guard.inspect(chunk);
+      } catch (error) {
+        socket.destroy(error as Error);
+      }
+    });
   }
 
-  #end(reason: HesError): void {
-    if (this.#failure !== undefined) return;
+  #reasonOf(error: Error & { readonly code?: unknown }): HesError {
+    if (isHesError(error)) return error;
+    if (!this.#accepted) return connectError(error);
+    // Sockets have codes for what fails; what is left is a packet that mqtt.js could not read.
+    return typeof error.code === 'string' ? closedError(error) : protocolError('a malformed packet', error);
+  }
+
+  #end(reason: HesError): boolean {
+    if (this.#failure !== undefined) return false;
     this.#failure = reason;
     // A head-end that was reached and said no may dislike the session. One that was not reached has said nothing.
     if (this.#reached && !this.#accepted) this.#memory.session = undefined;
     for (const listener of this.#onClose.splice(0)) listener();
+    return true;
   }
-}
-
-function startTls(headEnd: HeadEnd, identity: DeviceIdentity, memory: TlsMemory): TLSSocket {
-  const { host, port, servername = isIP(host) === 0 ? host : undefined } = headEnd;
-  const socket = connectTls({
-    host,
-    port,
-    secureContext: contextOf(identity),
-    ...(servername === undefined ? {} : { servername }),
-    ...(memory.session === undefined ? {} : { session: memory.session }),
-  });
-  socket.setNoDelay(true);
-  // RFC 8446 §C.4: a ticket is used once; the newest one of this connection serves the next.
-  socket.on('session', (session: Buffer) => {
-    memory.session = session;
-  });
-  return socket;
 }
 
 const CLOSED_EARLY = new Error('closed before it was accepted');
 
-function connackError(returnCode: number): HesError {
-  return connectError(new Error(`refused: ${CONNACK_REASONS[returnCode] ?? returnCode}`));
-}
-
-function connectError(cause: unknown): HesError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  return new HesError('ERR_UPLINK_CONNECT', `no connection to the head-end (${code ?? message})`, { cause });
+function connectError(cause: Error & { readonly code?: unknown }): HesError {
+  const why = typeof cause.code === 'string' ? cause.code : cause.message;
+  return new HesError('ERR_UPLINK_CONNECT', `no connection to the head-end (${why})`, { cause });
 }
 
 function closedError(cause?: unknown): HesError {

@@ -86,11 +86,12 @@ describe('a device keeps its reading', () => {
     bench.headEnd.refusing = true;
     const refused = await device.wake();
     bench.headEnd.refusing = false;
-    expect(refused).toMatchObject({ failed: 1, resumed: 1, failure: code('ERR_UPLINK_CONNECT') });
-    expect(refused.failure!.message).toContain('not authorised');
+    expect(refused).toMatchObject({ failed: 1, connections: 0, failure: code('ERR_UPLINK_CONNECT') });
+    expect(refused.failure!.message).toContain('Not authorized');
     expect(bench.headEnd.received).toHaveLength(1);
     bench.clock.advance(10);
     expect(await device.wake()).toMatchObject({ delivered: 1, resumed: 0 });
+    expect(bench.headEnd.handshakes.map(({ resumed }) => resumed)).toEqual([false, true, false]);
   });
 
   test.each([

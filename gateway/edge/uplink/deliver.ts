@@ -36,7 +36,8 @@ export interface DeliverResult {
 }
 
 /**
- * Send what waits, owner by owner, and wait for the receipts.
+ * Send what waits, owner by owner, and wait for the receipts. The home tenant comes first: it pays for the
+ * connection, and must not wait for a guest's head-end that stands still.
  *
  * An owner that cannot be served costs the others nothing but a connection: its failure ends its own batch, and
  * the next owner's begins on a new connection where the old one is gone. Only when there is no connection to be
@@ -50,7 +51,7 @@ export async function deliver(options: DeliverOptions): Promise<DeliverResult> {
   };
   let connection: Connection | undefined;
   let failure: HesError | null = null;
-  for (const batch of options.batches) {
+  for (const batch of homeFirst(options)) {
     if (failure === null && (connection === undefined || connection.failure !== undefined)) {
       try {
         connection = await Connection.open({ ...options, onMessage });
@@ -68,6 +69,12 @@ export async function deliver(options: DeliverOptions): Promise<DeliverResult> {
   }
   await connection?.close();
   return result;
+}
+
+function homeFirst({ batches, identity }: DeliverOptions): OwnerBatch[] {
+  return batches.toSorted(
+    (one, other) => Number(other.owner === identity.home) - Number(one.owner === identity.home),
+  );
 }
 
 /** A reading on its way. */

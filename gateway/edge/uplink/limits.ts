@@ -11,8 +11,6 @@ export interface UplinkLimits {
   readonly window: number;
   /** The front notices a lost device after 1.5 times this; a wake is over long before a ping would be due. */
   readonly keepaliveSeconds: number;
-  /** TLS contexts kept in this process, at some 22 KiB each; making one again costs a quarter of a millisecond. */
-  readonly tlsContextsMax: number;
 }
 
 export const UPLINK_LIMITS: UplinkLimits = {
@@ -22,5 +20,4 @@ export const UPLINK_LIMITS: UplinkLimits = {
   closeTimeoutMs: 1_000,
   window: 4,
   keepaliveSeconds: 600,
-  tlsContextsMax: 512,
 };

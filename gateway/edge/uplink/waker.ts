@@ -5,9 +5,9 @@ import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Outbox, OutboxEntry, Settlement } from '../outbox/outbox.ts';
 import type { WakeSchedule } from '../schedule.ts';
-import type { HeadEnd, TlsMemory } from './connection.ts';
 import { deliver, type OwnerBatch, type OwnerOutcome } from './deliver.ts';
 import type { UplinkLimits } from './limits.ts';
+import type { HeadEnd, TlsMemory } from './tls.ts';
 
 /** A reading by whose it is and the ordinal of the day that it closes. */
 export interface ReadingName {
