@@ -32,6 +32,10 @@ export class TestFolder {
       .toSorted();
   }
 
+  discard(name: string): void {
+    rmSync(this.join(name));
+  }
+
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
