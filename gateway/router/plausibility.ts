@@ -222,10 +222,12 @@ function ratesDisagree(total: Register, registers: readonly Register[]): boolean
   return Math.abs(sum - total.value) > RATE_SUM_TOLERANCE;
 }
 
+const ZERO = 0x30;
+
 /** GS1: 18 digits, starting with 54 in Belgium, the last one a check digit (weights 3 and 1 from the right). */
 function isEan(ean: string): boolean {
   if (!/^54[0-9]{16}$/.test(ean)) return false;
   let sum = 0;
-  for (let i = 0; i < 17; i++) sum += Number(ean[i]) * (i % 2 === 0 ? 3 : 1);
-  return (10 - (sum % 10)) % 10 === Number(ean[17]);
+  for (let i = 0; i < 17; i++) sum += (ean.charCodeAt(i) - ZERO) * (i % 2 === 0 ? 3 : 1);
+  return (10 - (sum % 10)) % 10 === ean.charCodeAt(17) - ZERO;
 }

@@ -1,3 +1,5 @@
+import { decimal } from './decimal.ts';
+
 /** A record of the largest payload that the protocol lets through, all its flags set, stays below this. */
 export const RECORD_BYTES_MAX = 1_048_576;
 
@@ -9,6 +11,19 @@ const BLOCK_BYTES = 65_536;
 
 /** Up to here a loop over the characters is quicker than the call that copies a string. */
 const SHORT_TEXT_MAX = 24;
+
+/** Small integers of the engine, and more decimals than meters print. */
+const DIGITS_VALUE_MAX = 0x3fff_ffff;
+const DECIMALS_MAX = 9;
+const DIGITS_BYTES_MAX = 16;
+const ZERO = 0x30;
+const POINT = 0x2e;
+
+function digitCount(value: number): number {
+  let count = 1;
+  for (let bound = 10; value >= bound; bound *= 10) count++;
+  return count;
+}
 
 /**
  * Puts records together, one after the other, where they will stay: a copy of each day's 20 kB cost as much as
@@ -33,6 +48,32 @@ export class ByteWriter {
     let at = this.#at;
     for (let i = 0; i < length; i++) block[at++] = text.charCodeAt(i);
     this.#at = at;
+  }
+
+  /** `value × 10^exponent`, as `decimal` has it; the usual ones digit by digit, without a string in between. */
+  decimal(value: number, exponent: number): void {
+    if (!(value >= 0 && value <= DIGITS_VALUE_MAX && exponent <= 0 && exponent >= -DECIMALS_MAX)) {
+      this.text(decimal(value, exponent));
+      return;
+    }
+    this.#reserve(DIGITS_BYTES_MAX);
+    const block = this.#block;
+    const decimals = -exponent;
+    const length = Math.max(digitCount(value), decimals + 1) + (decimals > 0 ? 1 : 0);
+    let rest = value;
+    let at = this.#at + length;
+    for (let i = 0; i < decimals; i++) {
+      const tenth = (rest / 10) | 0;
+      block[--at] = ZERO + rest - tenth * 10;
+      rest = tenth;
+    }
+    if (decimals > 0) block[--at] = POINT;
+    while (at > this.#at) {
+      const tenth = (rest / 10) | 0;
+      block[--at] = ZERO + rest - tenth * 10;
+      rest = tenth;
+    }
+    this.#at += length;
   }
 
   /** Text that is kept ready as bytes. */

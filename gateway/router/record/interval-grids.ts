@@ -6,6 +6,10 @@ const GRIDS_MAX = 128;
 const OPENING = (end: number): string => `{"timeStamp":"${utcText(end)}"`;
 const VALUE = ',"value":"0.000"},';
 const ZERO = 0x30;
+/** `000` … `999`, the codes of the three digits side by side in one integer; a byte takes the lowest eight bits. */
+const DIGITS = Int32Array.from({ length: 1_000 }, (_, n) =>
+  Buffer.from(String(n).padStart(3, '0')).readUIntBE(0, 3),
+);
 /** Values that `0.000` has room for. */
 const FOUR_DIGITS_END = 10_000;
 
@@ -43,13 +47,11 @@ export class IntervalGrid {
       if (typeof value !== 'number' || value < 0 || value >= FOUR_DIGITS_END) return -1;
       if (value === 0) continue;
       const units = (value / 1_000) | 0;
-      const rest = value - units * 1_000;
-      const tenths = (rest / 100) | 0;
-      const hundredths = ((rest - tenths * 100) / 10) | 0;
-      target[digit] = ZERO + units;
-      target[digit + 2] = ZERO + tenths;
-      target[digit + 3] = ZERO + hundredths;
-      target[digit + 4] = ZERO + rest - tenths * 100 - hundredths * 10;
+      const digits = DIGITS[value - units * 1_000]!;
+      if (units > 0) target[digit] = ZERO + units;
+      target[digit + 2] = digits >> 16;
+      target[digit + 3] = digits >> 8;
+      target[digit + 4] = digits;
     }
     return at + length * this.#stride - 1;
   }

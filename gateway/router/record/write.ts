@@ -157,7 +157,7 @@ class RecordText {
   #value(meter: MeterReading, of: Quantity, value: number, role: Role, qualities: string): void {
     const type = this.#types.of(meter.medium, of.obis, of.unit, role);
     this.#writer.ready(VALUE_START);
-    this.#writer.text(decimal(value, of.scaler - type.multiplier));
+    this.#writer.decimal(value, of.scaler - type.multiplier);
     if (qualities === VALID_JSON) this.#writer.ready(type.validEnd);
     else this.#writer.text(`",${type.json},${qualities}}`);
   }
