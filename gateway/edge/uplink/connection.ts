@@ -1,8 +1,8 @@
 import type { TLSSocket } from 'node:tls';
 import { type IClientOptions, MqttClient } from 'mqtt';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
-import { HesError, isHesError } from '../../../protocol/errors.ts';
-import { InboundGuard, protocolError } from './inbound.ts';
+import { HesError } from '../../../protocol/errors.ts';
+import { guardStream, protocolError } from './inbound.ts';
 import type { UplinkLimits } from './limits.ts';
 import { type HeadEnd, startTls, type TlsMemory } from './tls.ts';
 
@@ -59,6 +59,11 @@ export class Connection {
       this.#accepted = true;
     });
     this.#client.on('message', onMessage);
+    this.#client.handleMessage = (packet, done) => {
+      // mqtt-packet reads -1 where there is no message id, and throws out of the event loop on writing its PUBACK.
+      if (packet.qos === 0 || (packet.messageId ?? 0) > 0) done();
+      else this.fail(protocolError('a PUBLISH without a message id'));
+    };
     // Errors may still come when all is over, and without a listener they would end the process.
     this.#client.on('error', (error) => this.fail(this.#reasonOf(error)));
     this.#client.on('close', () => this.#end(this.#accepted ? closedError() : connectError(CLOSED_EARLY)));
@@ -128,26 +133,17 @@ export class Connection {
     });
   }
 
-  /** Before mqtt.js reads from it: the guard sees each chunk first, and ends the connection before it is kept. */
   #watch(socket: TLSSocket): void {
-    const guard = new InboundGuard();
     socket.once('connect', () => {
       this.#reached = true;
     });
     socket.once('secureConnect', () => {
       this.#resumed = socket.isSessionReused();
     });
-    socket.on('data', (chunk: Buffer) => {
-      try {
-        guard.inspect(chunk);
-      } catch (error) {
-        socket.destroy(error as Error);
-      }
-    });
+    guardStream(socket, (refusal) => this.fail(refusal));
   }
 
   #reasonOf(error: Error & { readonly code?: unknown }): HesError {
-    if (isHesError(error)) return error;
     if (!this.#accepted) return connectError(error);
     // Sockets have codes for what fails; what is left is a packet that mqtt.js could not read.
     return typeof error.code === 'string' ? closedError(error) : protocolError('a malformed packet', error);

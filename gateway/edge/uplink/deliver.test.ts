@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { makeReceipt } from '../../../protocol/receipt.ts';
 import { dayAfter } from '../calendar.ts';
 import { DAY, deviceBench, live, liveDays } from '../testing/device.ts';
 import { FakeHeadEnd } from '../testing/head-end.ts';
@@ -19,6 +20,22 @@ describe('a device keeps its reading', () => {
       'gets a receipt with an altered byte',
       {
         raw: (bytes: Uint8Array) => bytes.with(bytes.length - 1, bytes.at(-1)! ^ 1),
+        verdict: { verdict: 'delivered' },
+      },
+      'ERR_UPLINK_RECEIPT',
+      1,
+    ],
+    [
+      'gets a receipt of its owner for another sequence',
+      {
+        raw: (_bytes: Uint8Array, receiptKey: Uint8Array) =>
+          makeReceipt(receiptKey, {
+            tenant: ORES,
+            device: bench.identity.device,
+            sequence: DAY.ordinal + 1,
+            time: Math.floor(Date.now() / 1000),
+            verdict: 'delivered',
+          }),
         verdict: { verdict: 'delivered' },
       },
       'ERR_UPLINK_RECEIPT',

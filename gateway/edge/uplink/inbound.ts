@@ -1,4 +1,5 @@
-import { HesError } from '../../../protocol/errors.ts';
+import type { Duplex } from 'node:stream';
+import { HesError, isHesError } from '../../../protocol/errors.ts';
 import { SEALED_BYTES_MAX } from '../../../protocol/limits.ts';
 
 /** A sealed command is the largest that a head-end sends, with its topic and message id. */
@@ -77,6 +78,29 @@ export class InboundGuard {
     this.#body = this.#length;
     return true;
   }
+}
+
+/**
+ * Put a guard between a socket and mqtt.js, which must not see even the rest of a chunk that was refused: it would
+ * go on with it after it was ended, in a store that is gone, and throw. `push` is where a stream hands its bytes to
+ * its reader; it is replaced on this one socket, since a stream in between would cost a copy and an event per chunk.
+ */
+export function guardStream(stream: Duplex, refuse: (refusal: HesError) => void): void {
+  const guard = new InboundGuard();
+  const push = stream.push;
+  let refused = false;
+  stream.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
+    if (refused) return false;
+    try {
+      if (chunk !== null) guard.inspect(chunk);
+      return push.call(stream, chunk, encoding);
+    } catch (error) {
+      if (!isHesError(error)) throw error;
+      refused = true;
+      refuse(error);
+      return false;
+    }
+  };
 }
 
 export function protocolError(what: string, cause?: unknown): HesError {
