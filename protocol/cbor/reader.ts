@@ -10,6 +10,9 @@ const MAP = 5;
 const TAG = 6;
 const SIMPLE = 7;
 const NULL = 0xf6;
+/** Heads of unsigned integers whose argument takes one byte or two. */
+const ONE_BYTE = 0x18;
+const TWO_BYTES = 0x19;
 const SIMPLE_FALSE = 20;
 const SIMPLE_NULL = 22;
 
@@ -149,7 +152,18 @@ export class CborReader {
     const count = this.array(countMin, countMax);
     // Made at its length, which the bound has passed: growing it by pushes costs as much as all the rest.
     const values = new Array<number | null>(count);
-    for (let index = 0; index < count; index += 1) values[index] = this.isNull() ? null : this.integer();
+    const bytes = this.#bytes;
+    for (let index = 0; index < count; index += 1) {
+      const initial = bytes[this.#at];
+      // Nearly every quarter-hour of a household has a head of one, two or three bytes.
+      if (initial === ONE_BYTE && bytes[this.#at + 1]! >= 24) {
+        values[index] = bytes[this.#at + 1]!;
+        this.#at += 2;
+      } else if (initial === TWO_BYTES && bytes[this.#at + 1]! > 0 && this.#at + 2 < bytes.length) {
+        values[index] = bytes[this.#at + 1]! * 0x100 + bytes[this.#at + 2]!;
+        this.#at += 3;
+      } else values[index] = this.isNull() ? null : this.integer();
+    }
     return values;
   }
 
