@@ -4,18 +4,13 @@ import { RECEIPT_KEY_BYTES } from '../../../protocol/keys.ts';
 import type { RefusalCode } from '../../../protocol/receipt.ts';
 import { type Log, silentLog } from '../../runtime/log.ts';
 import { nodeFiles, type OutboxFiles } from './files.ts';
-import { encodeFrame, encodeHead, HEAD_BYTES, type OutboxRecord } from './frames.ts';
+import { encodeFrame, type OutboxRecord } from './frames.ts';
+import { type Image, imageOf } from './image.ts';
 import { COMPACT_BYTES_MIN, FRAME_BYTES_MAX, OUTBOX_LIMITS, type OutboxLimits } from './limits.ts';
 import { type Lock, takeLock } from './lock.ts';
+import { OutboxFile } from './outbox-file.ts';
 import { recover } from './recover.ts';
-import {
-  ENTRY_HEAD_BYTES,
-  type NewEntry,
-  type OutboxEntry,
-  OutboxState,
-  type OwnerState,
-  type StoredEntry,
-} from './state.ts';
+import { ENTRY_HEAD_BYTES, type NewEntry, type OutboxEntry, OutboxState, type OwnerState } from './state.ts';
 
 export type { NewEntry, OutboxEntry } from './state.ts';
 
@@ -32,11 +27,6 @@ export interface OutboxOptions {
   readonly files?: OutboxFiles;
 }
 
-interface Image {
-  readonly bytes: Buffer;
-  readonly places: readonly (readonly [StoredEntry, number])[];
-}
-
 const LENGTH_BYTES = 4;
 
 /**
@@ -48,27 +38,22 @@ const LENGTH_BYTES = 4;
  * closed twice and a number not used twice, whenever the process was killed.
  */
 export class Outbox {
-  readonly path: string;
   /** Bytes of an unfinished write that were cut when it was opened. */
   readonly tornBytes: number;
   readonly #device: DeviceId;
   readonly #limits: OutboxLimits;
   readonly #log: Log;
-  readonly #files: OutboxFiles;
+  readonly #file: OutboxFile;
   readonly #lock: Lock;
   readonly #state = new OutboxState();
-  #fileBytes = 0;
-  /** A write failed: what the file holds behind `#fileBytes` is not known, so the next write makes a new one. */
-  #suspect = false;
   #busy = false;
   #parkedDropped = 0;
 
   private constructor(options: OutboxOptions, path: string, lock: Lock) {
-    this.path = path;
     this.#device = options.device;
     this.#limits = { ...OUTBOX_LIMITS, ...options.limits };
     this.#log = options.log ?? silentLog;
-    this.#files = options.files ?? nodeFiles;
+    this.#file = new OutboxFile(path, options.files ?? nodeFiles, this.#log);
     this.#lock = lock;
     this.tornBytes = this.#load();
   }
@@ -83,6 +68,10 @@ export class Outbox {
       lock.release();
       throw error;
     }
+  }
+
+  get path(): string {
+    return this.#file.path;
   }
 
   /** Waiting for their receipt, oldest first. */
@@ -133,11 +122,11 @@ export class Outbox {
     this.#checkLock();
     const state = { through, lastSequence: this.#state.owners.get(owner)?.lastSequence ?? 0 };
     await this.#alone(async () => {
-      if (this.#suspect) {
+      if (this.#file.suspect) {
         const image = this.#image(new Map(this.#state.owners).set(owner, state));
-        await this.#attempt(null, () => this.#files.replaceDurably(this.path, image.bytes));
+        await this.#file.replaceDurably(image.bytes);
         this.#moved(image);
-      } else await this.#append(encodeFrame([{ kind: 'owner', owner, ...state }]));
+      } else await this.#file.append(encodeFrame([{ kind: 'owner', owner, ...state }]));
       this.#state.setOwner(owner, state);
     });
   }
@@ -153,9 +142,9 @@ export class Outbox {
     this.#checkLock();
     await this.#alone(async () => {
       this.#makeRoom(fresh);
-      if (this.#suspect) this.#rewrite();
-      const start = this.#fileBytes;
-      await this.#append(encodeFrame(fresh.map((entry) => ({ kind: 'entry', ...entry }))));
+      if (this.#file.suspect) this.#rewrite();
+      const start = this.#file.bytes;
+      await this.#file.append(encodeFrame(fresh.map((entry) => ({ kind: 'entry', ...entry }))));
       this.#state.keep(fresh, start);
     });
     return fresh.length;
@@ -165,13 +154,8 @@ export class Outbox {
   read(entry: OutboxEntry): { readonly sealed: Uint8Array; readonly receiptKey: Uint8Array } {
     const { sealedAt, length } = this.#state.find(entry)!;
     const keyAt = sealedAt - LENGTH_BYTES - RECEIPT_KEY_BYTES;
-    try {
-      const bytes = this.#files.readAt(this.path, keyAt, sealedAt + length - keyAt);
-      const sealed = bytes.subarray(sealedAt - keyAt);
-      return { sealed, receiptKey: bytes.subarray(0, RECEIPT_KEY_BYTES) };
-    } catch (cause) {
-      throw new HesError('ERR_OUTBOX_READ', `${this.path} cannot be read`, { cause });
-    }
+    const bytes = this.#file.readAt(keyAt, sealedAt + length - keyAt);
+    return { sealed: bytes.subarray(sealedAt - keyAt), receiptKey: bytes.subarray(0, RECEIPT_KEY_BYTES) };
   }
 
   /**
@@ -194,10 +178,10 @@ export class Outbox {
     }
     records.push(...this.#dropParked());
     if (records.length === 0) return;
-    // Behind a failed write nothing may be appended: the next new file will hold what counts.
-    if (!this.#suspect) this.#note(encodeFrame(records));
-    const wasteful = this.#fileBytes > COMPACT_BYTES_MIN && this.#fileBytes > 2 * this.#state.liveBytes;
-    if (!this.#busy && (this.#suspect || wasteful)) this.#tryCompact();
+    this.#file.note(encodeFrame(records));
+    const { bytes, suspect } = this.#file;
+    const wasteful = bytes > COMPACT_BYTES_MIN && bytes > 2 * this.#state.liveBytes;
+    if (!this.#busy && (suspect || wasteful)) this.#tryCompact();
   }
 
   close(): void {
@@ -205,23 +189,11 @@ export class Outbox {
   }
 
   #load(): number {
-    const bytes = this.#attemptRead();
-    if (bytes === undefined) {
-      // Made with the first thing that it has to hold, so that a device without readings writes nothing.
-      this.#suspect = true;
-      return 0;
-    }
+    const bytes = this.#file.load();
+    if (bytes === undefined) return 0;
     const { records, length, tornBytes } = recover(this.path, bytes, this.#device);
     for (const { record, sealedAt } of records) this.#state.replay(record, sealedAt);
-    this.#fileBytes = length;
-    if (tornBytes > 0) {
-      this.#log.warn({ path: this.path, tornBytes }, 'cut an unfinished write from the end of the outbox');
-      this.#write(() => {
-        // It was never counted as stored. It is kept all the same: on a failing disk it may have been.
-        this.#files.replace(`${this.path}.torn`, bytes.subarray(length));
-        this.#files.truncate(this.path, length);
-      });
-    }
+    this.#file.resume(bytes, length);
     return tornBytes;
   }
 
@@ -250,17 +222,7 @@ export class Outbox {
           context: { pending: this.pendingCount, entriesMax, liveBytes: live, bytesMax },
         },
       );
-    if (this.#fileBytes + bytes > bytesMax) this.#rewrite();
-  }
-
-  #note(frame: Buffer): void {
-    try {
-      this.#files.append(this.path, frame);
-      this.#fileBytes += frame.length;
-    } catch (error) {
-      this.#suspect = true;
-      this.#log.warn({ err: error }, 'the outbox could not note what was delivered: it may be sent again');
-    }
+    if (this.#file.bytes + bytes > bytesMax) this.#rewrite();
   }
 
   #tryCompact(): void {
@@ -274,34 +236,17 @@ export class Outbox {
   /** Write what counts into a new file and put it in the place of the old one. @throws ERR_OUTBOX_WRITE */
   #rewrite(): void {
     const image = this.#image(this.#state.owners);
-    this.#write(() => this.#files.replace(this.path, image.bytes));
+    this.#file.replace(image.bytes);
     this.#moved(image);
   }
 
-  /** The file as it would be if it were written anew, and where the entries would then be. */
   #image(owners: ReadonlyMap<TenantId, OwnerState>): Image {
-    const parts: Buffer[] = [encodeHead(this.#device)];
-    const places: [StoredEntry, number][] = [];
-    let offset = HEAD_BYTES;
-    const add = (record: OutboxRecord): void => {
-      const frame = encodeFrame([record]);
-      parts.push(frame);
-      offset += frame.length;
-    };
-    for (const [owner, state] of owners) add({ kind: 'owner', owner, ...state });
-    for (const stored of this.#state.entries) {
-      const { owner, day, sequence, refused } = stored;
-      add({ kind: 'entry', owner, day, sequence, ...this.read(stored) });
-      places.push([stored, offset - stored.length]);
-      if (refused !== null) add({ kind: 'parked', owner, sequence, code: refused });
-    }
-    return { bytes: Buffer.concat(parts), places };
+    const { entries } = this.#state;
+    return imageOf({ device: this.#device, owners, entries, read: (stored) => this.read(stored) });
   }
 
-  #moved({ bytes, places }: Image): void {
+  #moved({ places }: Image): void {
     for (const [stored, sealedAt] of places) stored.sealedAt = sealedAt;
-    this.#fileBytes = bytes.length;
-    this.#suspect = false;
   }
 
   /** `settle` may come in between, and then neither makes a new file nor waits: it only appends. */
@@ -315,53 +260,8 @@ export class Outbox {
     }
   }
 
-  async #append(frame: Buffer): Promise<void> {
-    const start = this.#fileBytes;
-    this.#fileBytes += frame.length;
-    await this.#attempt(start, () => this.#files.appendDurably(this.path, frame));
-  }
-
   #checkLock(): void {
     if (!this.#lock.held())
       throw new HesError('ERR_OUTBOX_LOCKED', `the lock of ${this.path} is no longer this process's`);
   }
-
-  #attemptRead(): Buffer | undefined {
-    try {
-      return this.#files.read(this.path);
-    } catch (cause) {
-      throw new HesError('ERR_OUTBOX_READ', `${this.path} cannot be read`, { cause });
-    }
-  }
-
-  /** After a failed write or flush the tail is unknown (a second flush may lie): cut it, and start a new file next time. */
-  async #attempt(lengthBefore: number | null, write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (cause) {
-      this.#suspect = true;
-      try {
-        if (lengthBefore !== null) this.#files.truncate(this.path, lengthBefore);
-      } catch (error) {
-        this.#log.error({ err: error }, 'an unfinished write stays at the end of the outbox');
-      }
-      throw writeError(this.path, cause);
-    }
-  }
-
-  #write(write: () => void): void {
-    try {
-      write();
-    } catch (cause) {
-      throw writeError(this.path, cause);
-    }
-  }
-}
-
-function writeError(path: string, cause: unknown): HesError {
-  const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-  return new HesError('ERR_OUTBOX_WRITE', `the disk refused a write of ${path} (${reason})`, {
-    cause,
-    context: { reason },
-  });
 }
