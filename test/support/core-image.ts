@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** gdb stops a process for as long as it copies its memory. */
+const COPY_WITHIN_MS = 60_000;
+
+/**
+ * Hand an image of all memory of a running process to somebody, and remove it. The process goes on afterwards.
+ *
+ * gdb copies every mapping of which any page is there (proc(5), smaps: in memory or swapped out). Its own gcore would
+ * write the ten gigabytes of addresses that Node reserves and never touches as zeros. The image lies where nothing
+ * is searched.
+ */
+export function withCoreImage<Result>(pid: number, use: (file: string, bytes: number) => Result): Result {
+  const folder = mkdtempSync(join(tmpdir(), 'hes-core-'));
+  try {
+    const image = join(folder, 'core');
+    const commands = join(folder, 'commands');
+    const mappings = mappingsOf(pid);
+    const copies = mappings.map(({ from, to }) => `append binary memory ${image} ${from} ${to}`);
+    writeFileSync(commands, [...copies, 'detach', ''].join('\n'));
+    execFileSync('gdb', ['-nx', '-batch', '-p', String(pid), '-x', commands], {
+      stdio: 'pipe',
+      timeout: COPY_WITHIN_MS,
+      env: { PATH: process.env['PATH'], DEBUGINFOD_URLS: '' },
+    });
+    // gdb ends a list of commands at the first that fails: what is not in the image was not searched.
+    const bytes = mappings.reduce((sum, { from, to }) => sum + Number(BigInt(to) - BigInt(from)), 0);
+    const copied = statSync(image).size;
+    if (copied !== bytes) throw new Error(`only ${copied} of ${bytes} bytes of memory were copied`);
+    return use(image, copied);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What only the kernel can read. */
+const UNREADABLE = /\[(vvar|vsyscall|vdso|vvar_vclock)\]/;
+
+/** Each mapping that has content, by its addresses in hex. */
+function mappingsOf(pid: number): { readonly from: string; readonly to: string }[] {
+  const entries = readFileSync(`/proc/${pid}/smaps`, 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  return entries.flatMap((entry) => {
+    const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(entry) ?? [];
+    const pages = [...entry.matchAll(/^(?:Rss|Swap): +(\d+) kB$/gm)];
+    const empty = pages.every(([, kilobytes]) => kilobytes === '0');
+    return empty || UNREADABLE.test(entry) ? [] : [{ from: `0x${from}`, to: `0x${to}` }];
+  });
+}
