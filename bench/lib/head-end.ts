@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SimulatedClockConfig } from '../../gateway/cli/up/clock.ts';
 import { readOptions } from '../../gateway/cli/up/options.ts';
-import { planProcesses, type SimulatedClockConfig } from '../../gateway/cli/up/plan.ts';
+import { planProcesses } from '../../gateway/cli/up/plan.ts';
 import { freePorts } from '../../gateway/cli/up/ports.ts';
 import type { ChildSpec } from '../../gateway/runtime/child.ts';
 import { Supervisor } from '../../gateway/runtime/supervisor.ts';

@@ -33,6 +33,8 @@ function findNode() {
   process.exit(1);
 }
 
+// So that it can notice when this process was killed (gateway/cli/up/interrupt.ts).
+process.env.HES_LAUNCHER = String(process.pid);
 var child = childProcess.spawn(findNode(), [main].concat(process.argv.slice(2)), { stdio: 'inherit' });
 // The terminal sends Ctrl-C to the whole group; what is sent to this process alone is passed on.
 ['SIGTERM', 'SIGHUP', 'SIGINT'].forEach((signal) => {

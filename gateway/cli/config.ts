@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { loadConfig } from '../runtime/config.ts';
+import type { ConfigKind } from './kinds.ts';
 import { PROCESS_CONFIGS } from './process-configs.ts';
-import type { ConfigKind } from './program.ts';
 
 /** @throws ERR_CONFIG and its kin, naming the path of each fault */
 export async function checkConfig(kind: ConfigKind, file: string): Promise<void> {

@@ -1,3 +1,5 @@
+import { HesError } from '../../protocol/errors.ts';
+
 /** What the command line refuses, and what to do about it. */
 export const CLI_ERRORS = {
   ERR_USAGE:
@@ -12,3 +14,7 @@ export const CLI_ERRORS = {
 } as const;
 
 export type CliErrorCode = keyof typeof CLI_ERRORS;
+
+export function usage(message: string): HesError<'ERR_USAGE'> {
+  return new HesError('ERR_USAGE', message);
+}

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { HesError } from '../../protocol/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../runtime/log.ts';
 import { completionScript, SHELLS, type Shell } from './completion.ts';
+import { CONFIG_KINDS, type ConfigKind, SERVICES } from './kinds.ts';
 import { addP1Commands } from './p1/command.ts';
 import type { UpFlags } from './up/options.ts';
 
@@ -111,18 +111,6 @@ export function buildProgram(): Command {
   return program;
 }
 
-export const CONFIG_KINDS = ['up', 'front', 'router', 'mdm', 'fleet'] as const;
-export type ConfigKind = (typeof CONFIG_KINDS)[number];
-
-/** The processes that `hes up` starts, each also to be started by itself. */
-export const SERVICES = [
-  ['front', 'the door that meters reach: MQTT over mutual TLS, blind to what it carries'],
-  ['router', 'one operator’s uplink: open, verify, admit, deliver, receipt'],
-  ['mdm', 'simulated MDMs to deliver to'],
-  ['fleet', 'an emulated fleet of meters'],
-] as const;
-export type ServiceName = (typeof SERVICES)[number][0];
-
 function version(): string {
   const file = ['../../package.json', '../../../package.json'].map((path) => new URL(path, import.meta.url));
   for (const url of file)
@@ -157,8 +145,4 @@ function positiveNumber(text: string): number {
 function overrideExit(command: Command): void {
   command.exitOverride();
   for (const child of command.commands) overrideExit(child);
-}
-
-export function usage(message: string): HesError<'ERR_USAGE'> {
-  return new HesError('ERR_USAGE', message);
 }

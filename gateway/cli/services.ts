@@ -9,8 +9,8 @@ import type { LogLevel } from '../runtime/log.ts';
 import { hasParent, tellParent } from '../runtime/parent.ts';
 import { type RunningService, runService, type ServiceContext } from '../runtime/service.ts';
 import { EXIT } from './exit.ts';
+import type { ServiceName } from './kinds.ts';
 import { PROCESS_CONFIGS } from './process-configs.ts';
-import type { ServiceName } from './program.ts';
 
 /** How each process is composed of its room and, where it talks to others, the bus that it is put on. */
 const SERVICES: Readonly<

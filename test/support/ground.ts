@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SimulatedClockConfig } from '../../gateway/cli/up/clock.ts';
 import { readOptions } from '../../gateway/cli/up/options.ts';
-import { type Plan, planProcesses, type SimulatedClockConfig } from '../../gateway/cli/up/plan.ts';
+import { type Plan, planProcesses } from '../../gateway/cli/up/plan.ts';
 import { freePorts } from '../../gateway/cli/up/ports.ts';
 import type { ChildSpec } from '../../gateway/runtime/child.ts';
 import type { LogLevel } from '../../gateway/runtime/log.ts';

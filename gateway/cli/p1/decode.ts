@@ -4,8 +4,8 @@ import { HesError } from '../../../protocol/errors.ts';
 import { AUTHENTICATION_KEY_LUXEMBOURG, type P1Keys } from '../../edge/p1/glo-keys.ts';
 import { P1Reader } from '../../edge/p1/reader.ts';
 import { P1_FAULTS, type P1Fault } from '../../edge/p1/telegram.ts';
+import { usage } from '../errors.ts';
 import { EXIT } from '../exit.ts';
-import { usage } from '../program.ts';
 import { telegramJson } from './json.ts';
 import { telegramTable } from './table.ts';
 

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { HesError } from '../../../protocol/errors.ts';
 import { dayAfter, dayAt, dayNamed, type LocalDay } from '../../edge/calendar.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { SimulatedClockConfig } from './plan.ts';
+
+/** A clock that every process of a run shows alike (`simulatedClock` of gateway/runtime). */
+export interface SimulatedClockConfig {
+  readonly kind: 'simulated';
+  readonly originMs: number;
+  readonly startedAtMs: number;
+  readonly speed: number;
+}
 
 const MINUTES_PER_DAY = 24 * 60;
 

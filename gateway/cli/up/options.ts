@@ -2,7 +2,7 @@ import type { TenantId } from '../../../protocol/identity.ts';
 import { CONSORTIUM } from '../../../protocol/tenants.ts';
 import { loadConfig, parseConfig } from '../../runtime/config.ts';
 import type { LogLevel } from '../../runtime/log.ts';
-import { usage } from '../program.ts';
+import { usage } from '../errors.ts';
 import { type UpConfig, upConfig } from './config.ts';
 
 /** What the command line gave, before the configuration file is read. */

@@ -5,6 +5,7 @@ import type { DevelopmentPki } from '../../../pki/development.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { EdgeErrorCode } from '../../edge/errors.ts';
 import type { ChildSpec } from '../../runtime/child.ts';
+import type { SimulatedClockConfig } from './clock.ts';
 import type { UpOptions } from './options.ts';
 
 /** What `hes up` starts, and how: one table of processes, each with the configuration that it alone is given. */
@@ -28,13 +29,6 @@ export interface Ground {
   readonly ageDaysMax: number;
   /** Ports of the simulated MDMs, fixed so that a restarted one is found again. */
   readonly mdmPorts: ReadonlyMap<TenantId, number>;
-}
-
-export interface SimulatedClockConfig {
-  readonly kind: 'simulated';
-  readonly originMs: number;
-  readonly startedAtMs: number;
-  readonly speed: number;
 }
 
 const HES = new URL(import.meta.url.endsWith('.ts') ? '../hes.ts' : '../hes.js', import.meta.url);

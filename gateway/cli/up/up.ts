@@ -12,12 +12,12 @@ import { simulatedClock } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { Supervisor } from '../../runtime/supervisor.ts';
 import { EXIT } from '../exit.ts';
-import { clockAfter, DayKeeper, runningClock } from './clock.ts';
+import { clockAfter, DayKeeper, runningClock, type SimulatedClockConfig } from './clock.ts';
 import { type DataFolder, openDataFolder } from './data.ts';
 import { Interrupt } from './interrupt.ts';
 import { LogLines } from './log-lines.ts';
 import { readOptions, type UpFlags, type UpOptions } from './options.ts';
-import { fleetSource, type Ground, planProcesses, type SimulatedClockConfig } from './plan.ts';
+import { fleetSource, type Ground, planProcesses } from './plan.ts';
 import { freePorts } from './ports.ts';
 import { checkReportPlace, isComplete, renderReport, writeReport } from './report.ts';
 import { Screen } from './screen.ts';
@@ -58,6 +58,12 @@ function emptyFile(path: string): void {
   }
 }
 
+/** "Any free port" is chosen here and once: a front that was started again must be where its meters look for it. */
+function withPort(options: UpOptions, free: number): UpOptions {
+  const { listen } = options.config;
+  return { ...options, config: { ...options.config, listen: { ...listen, port: listen.port || free } } };
+}
+
 /** One run, from the first process to the last. */
 class Run {
   readonly #options: UpOptions;
@@ -96,7 +102,6 @@ class Run {
       this.#screen.clear();
       this.#lines.quiet();
       await this.#supervisor.stop();
-      this.#interrupt.release();
     }
   }
 
@@ -143,9 +148,9 @@ class Run {
     const sockets = busDirectory(this.#data.path);
     makeDirectory(sockets);
     const simulated = tenants.filter((tenant) => config.tenants?.[tenant]?.mdm === undefined);
-    const ports = await freePorts(simulated.length);
+    const [frontPort, ...ports] = await freePorts(simulated.length + 1);
     return {
-      options: this.#options,
+      options: withPort(this.#options, frontPort!),
       pki,
       busDirectory: sockets,
       run: this.#data.run,

@@ -1,0 +1,11 @@
+export const CONFIG_KINDS = ['up', 'front', 'router', 'mdm', 'fleet'] as const;
+export type ConfigKind = (typeof CONFIG_KINDS)[number];
+
+/** The processes that `hes up` starts, each also to be started by itself. */
+export const SERVICES = [
+  ['front', 'the door that meters reach: MQTT over mutual TLS, blind to what it carries'],
+  ['router', 'one operator’s uplink: open, verify, admit, deliver, receipt'],
+  ['mdm', 'simulated MDMs to deliver to'],
+  ['fleet', 'an emulated fleet of meters'],
+] as const;
+export type ServiceName = (typeof SERVICES)[number][0];
