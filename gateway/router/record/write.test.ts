@@ -76,6 +76,16 @@ describe('the MDM record', () => {
     expect(block!.IntervalReadings[2]).toEqual({ timeStamp: '2026-03-27T23:45:00Z', value: '0.034' });
   });
 
+  it('says on the meter that its profile has gaps, and leaves valid what was read', () => {
+    const index = withMeter({ flags: QUALITY.profileGap });
+    for (const profiles of [index.meters[0]!.profiles, []]) {
+      const [meter] = metersOf(withMeter({ profiles }, index));
+      expect(refs(meter!.ReadingQualities)).toEqual(['1.5.259']);
+      expect(meter!.Readings.length).toBeGreaterThan(2);
+      for (const { ReadingQualities } of meter!.Readings) expect(refs(ReadingQualities)).toEqual(['1.0.0']);
+    }
+  });
+
   it('keeps the number of a code that it does not know, marked, with its unit', () => {
     const register = {
       obis: '1-0:99.8.0' as ObisCode,

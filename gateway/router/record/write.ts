@@ -20,6 +20,9 @@ import { TypeNames } from './type-names.ts';
 /** What of a meter's flags concerns every time stamp of its profile; the others speak of its registers. */
 const INTERVAL_FLAGS = QUALITY.clockInvalid;
 
+/** What of a meter's flags says nothing of its registers: they were read, whatever is missing of the quarter-hours. */
+const PROFILE_FLAGS = QUALITY.profileGap;
+
 /** Thousandths of the stated unit, such as Wh in kWh or litres in m³: what a grid's zeros stand for. */
 const THOUSANDTHS = -3;
 
@@ -104,11 +107,14 @@ class RecordText {
     const flags = meter.flags | clockFlags(this.#index.clock);
     // Without a reading there is nothing that the meter's own flags could stand beside.
     const isBare = registers.length + peaks.length + extremes.length === 0;
-    const bare = isBare ? `,${qualitiesOf(this.#findings, at, 'meter', 0, flags)}` : '';
+    const ofProfiles = flags & PROFILE_FLAGS;
+    let own = '';
+    if (isBare) own = `,${qualitiesOf(this.#findings, at, 'meter', 0, flags)}`;
+    else if (ofProfiles !== 0) own = `,${qualitiesOf([], at, 'meter', 0, ofProfiles)}`;
     this.#writer.text(
-      `${at === 0 ? '' : ','}{"Meter":{"Names":[${namesJson(meter)}]},"Medium":"${meter.medium}","Channel":${meter.channel}${bare},"Readings":[`,
+      `${at === 0 ? '' : ','}{"Meter":{"Names":[${namesJson(meter)}]},"Medium":"${meter.medium}","Channel":${meter.channel}${own},"Readings":[`,
     );
-    this.#readings(meter, at, flags);
+    this.#readings(meter, at, flags & ~PROFILE_FLAGS);
     this.#writer.text('],"IntervalBlocks":[');
     for (let i = 0; i < profiles.length; i++) {
       if (i > 0) this.#writer.text(',');
