@@ -3,6 +3,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '../runtime/log.ts';
 import { completionScript, SHELLS, type Shell } from './completion.ts';
 import { CONFIG_KINDS, type ConfigKind, SERVICES } from './kinds.ts';
+import { addModbusCommands } from './modbus/command.ts';
 import { addP1Commands } from './p1/command.ts';
 import type { UpFlags } from './up/options.ts';
 
@@ -65,6 +66,7 @@ export function buildProgram(): Command {
       });
 
   addP1Commands(program);
+  addModbusCommands(program);
 
   const pki = program.command('pki').description('keys and certificates');
   pki
