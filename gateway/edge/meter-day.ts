@@ -112,15 +112,18 @@ export class MeterDay {
       }
       return found === register.flags ? register : { ...register, flags: found };
     });
-    const ofProfiles = results.reduce((all, result) => all | result.flags, 0);
-    const ofRegisters = registers.reduce((all, register) => all | (register.flags & STICKY_FLAGS), 0);
+    // What a register fell or jumped is said of that register; of one that is gone there is only the meter to say it of.
+    const ofRows = results.reduce((all, { row, flags: found }) => {
+      const closes = registers.some(({ obis }) => obis === row.obis);
+      return all | (closes ? found & ~STICKY_FLAGS : found);
+    }, 0);
     const noProfile = this.#rows.length === 0 ? QUALITY.profileGap : 0;
     return {
       medium: closing.medium,
       channel: closing.channel,
       serial: closing.serial,
       ean: closing.ean,
-      flags: closing.flags | this.#sticky | flags | ofProfiles | ofRegisters | noProfile,
+      flags: closing.flags | this.#sticky | flags | ofRows | noProfile,
       registers,
       profiles: profiles.slice(0, PROFILES_MAX) satisfies Profile[],
       peaks: this.#peaks(closing),

@@ -125,6 +125,30 @@ describe('meters of one owner', () => {
     expect(reading.flags & QUALITY.profileGap).toBe(QUALITY.profileGap);
   });
 
+  test('say of a register that fell, and of no other, that it did', () => {
+    const { days } = accumulator();
+    for (const [quarter, night] of [50, 40, 41].entries())
+      days.observe(
+        snapshot(at(DAY, quarter), [meter([register(IMPORT_DAY, quarter), register(IMPORT_NIGHT, night)])]),
+      );
+    days.observe(snapshot(at(DAY, 96), [meter([register(IMPORT_DAY, 9), register(IMPORT_NIGHT, 99)])]));
+    const { flags, registers } = firstMeter(only(days, DAY));
+    expect(flags).toBe(QUALITY.profileGap);
+    expect(registers.map((one) => one.flags)).toEqual([0, QUALITY.registerFell]);
+  });
+
+  test('say it of the meter where the register that fell is gone', () => {
+    const { days } = accumulator();
+    for (const [quarter, night] of [50, 40].entries())
+      days.observe(
+        snapshot(at(DAY, quarter), [meter([register(IMPORT_DAY, quarter), register(IMPORT_NIGHT, night)])]),
+      );
+    days.observe(snapshot(at(DAY, 96), [meter([register(IMPORT_DAY, 9)])]));
+    const { flags, registers } = firstMeter(only(days, DAY));
+    expect(flags).toBe(QUALITY.profileGap | QUALITY.registerFell);
+    expect(registers.map((one) => one.flags)).toEqual([0]);
+  });
+
   test('keep each register apart', () => {
     const { days } = accumulator();
     for (let quarter = 0; quarter <= 96; quarter++)
