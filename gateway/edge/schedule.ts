@@ -4,19 +4,20 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 
 export interface ScheduleLimits {
-  /**
-   * Wakes are spread evenly over this long after a day was closed, or the device started with readings that wait:
-   * eight million meters close at the same midnight.
-   */
+  /** Wakes are spread evenly over this long after a day was closed, or the device started with readings that wait. */
   readonly jitterMs: number;
   /** The ceiling of the first delay after a failure; it doubles from there (full jitter). */
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
 }
 
+/** What a device does unless it is told otherwise (docs/adr/0075 has the reasons in full). */
 export const SCHEDULE_LIMITS: ScheduleLimits = {
+  // Eight million meters close at the same midnight: 555 a second over four hours, and the MDM has all by morning.
   jitterMs: 4 * 3_600_000,
+  // Longer than a front or router takes to start again.
   backoffBaseMs: 60_000,
+  // After an outage of any length a device is back within this; eight million of them are then 1,111 a second.
   backoffMaxMs: 2 * 3_600_000,
 };
 

@@ -13,6 +13,7 @@ export interface UplinkLimits {
   readonly keepaliveSeconds: number;
 }
 
+/** What a device does unless it is told otherwise (docs/adr/0075). */
 export const UPLINK_LIMITS: UplinkLimits = {
   connectTimeoutMs: 20_000,
   answerTimeoutMs: 30_000,
