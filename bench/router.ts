@@ -1,118 +1,134 @@
-/**
- * The router's pipeline on one core, from sealed bytes to the MDM record's bytes and the receipt, beside the
- * floor that its cryptography sets; then two router processes beside one. The floor makes the same node:crypto
- * calls on inputs of the same sizes and nothing else. Both run in turns in one process, so that a noisy machine
- * disturbs them alike. Run: `node bench/router.ts [seconds]`; the result is written to bench/results/router.json.
- */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
 import type { TenantId } from '../protocol/identity.ts';
+import type { Bench } from './lib/bench.ts';
+import { cpuNanoseconds, threadNanoseconds } from './lib/cpu.ts';
 import { median, round } from './lib/statistics.ts';
 import { createFloor } from './router/floor.ts';
 import { BATCH, createBenchRouter } from './router/pipeline.ts';
 
 const TENANT = 'ores' as TenantId;
-/** Turns: each measures floor and pipeline for a slice of the time, and the median of the ratios counts. */
-const TURNS = 15;
+/** As many signers as there are messages to choose from; with one place in the cache each is met for the first time. */
+const DEVICES = 64;
 
-const seconds = Number(process.argv[2] ?? 15);
+const FULL = { turns: 40, batchesPerTurn: 25, pairs: 5, pairMs: 3_000 };
+const QUICK = { turns: 3, batchesPerTurn: 3, pairs: 1, pairMs: 300 };
 
-/** Times a second that `step` ran within `runMs`, a batch at a time. */
-async function rate(step: (at: number) => unknown, runMs: number): Promise<number> {
-  const startedMs = performance.now();
-  let count = 0;
-  let nowMs = startedMs;
-  while (nowMs - startedMs < runMs) {
-    await Promise.all(Array.from({ length: BATCH }, () => step(count++)));
-    nowMs = performance.now();
-  }
-  return (count * 1_000) / (nowMs - startedMs);
+/** CPU microseconds of a message: of this thread, and of the process with its collector and compiler threads. */
+interface Cost {
+  readonly thread: number;
+  readonly process: number;
 }
 
-async function oneCore() {
-  const router = createBenchRouter(TENANT, { devices: 64, signersMax: 1_024 });
-  const cold = createBenchRouter(TENANT, { devices: 64, signersMax: 1 });
-  const floor = createFloor(router.sample);
-  const runMs = (seconds * 1_000) / TURNS / 3;
-  for (const step of [floor, router.step, cold.step]) await rate(step, 500);
-  const turns: { floorPerSecond: number; pipelinePerSecond: number; coldPerSecond: number }[] = [];
-  for (let turn = 0; turn < TURNS; turn++) {
-    const floorPerSecond = await rate(floor, runMs);
-    const pipelinePerSecond = await rate(router.step, runMs);
-    const coldPerSecond = await rate(cold.step, runMs);
-    turns.push({ floorPerSecond, pipelinePerSecond, coldPerSecond });
-  }
-  const of = (pick: (turn: (typeof turns)[number]) => number) => median(turns.map(pick));
-  const result = {
-    batch: BATCH,
-    payloadBytes: router.sample.payload.length,
-    sealedBytes: router.sample.sealed.length,
-    recordBytes: router.sample.recordBytes,
-    floorPerSecond: round(
-      of((turn) => turn.floorPerSecond),
-      0,
-    ),
-    pipelinePerSecond: round(
-      of((turn) => turn.pipelinePerSecond),
-      0,
-    ),
-    ratio: round(
-      of((turn) => turn.pipelinePerSecond / turn.floorPerSecond),
-      3,
-    ),
-    /** Every signature certificate met for the first time: parsed and verified too. */
-    unknownSignersPerSecond: round(
-      of((turn) => turn.coldPerSecond),
-      0,
-    ),
-    unknownSignersRatio: round(
-      of((turn) => turn.coldPerSecond / turn.floorPerSecond),
-      3,
-    ),
+async function cost(batch: () => unknown, batches: number): Promise<Cost> {
+  const threadBefore = threadNanoseconds(process.pid, process.pid);
+  const processBefore = cpuNanoseconds(process.pid);
+  for (let at = 0; at < batches; at++) await batch();
+  const perMessage = (nanoseconds: number): number => nanoseconds / 1_000 / batches / BATCH;
+  return {
+    thread: perMessage(threadNanoseconds(process.pid, process.pid) - threadBefore),
+    process: perMessage(cpuNanoseconds(process.pid) - processBefore),
   };
-  router.remove();
-  cold.remove();
-  return result;
 }
 
-/** Messages a second of `count` processes together, each running for the same while. */
+/** Messages a second of so many router processes together, all running for the same while. */
 async function processes(count: number, runMs: number): Promise<number> {
   const workers = Array.from({ length: count }, () =>
     fork(new URL('./router/worker.ts', import.meta.url), [TENANT], { stdio: 'inherit' }),
   );
   await Promise.all(workers.map((worker) => once(worker, 'message')));
-  const answers = workers.map(async (worker) => {
-    worker.send({ runMs });
-    const [{ perSecond }] = (await once(worker, 'message')) as [{ perSecond: number }];
-    return perSecond;
-  });
-  const rates = await Promise.all(answers);
+  const rates = await Promise.all(
+    workers.map(async (worker) => {
+      worker.send({ runMs });
+      const [{ perSecond }] = (await once(worker, 'message')) as [{ perSecond: number }];
+      return perSecond;
+    }),
+  );
   for (const worker of workers) worker.kill();
   return rates.reduce((sum, perSecond) => sum + perSecond, 0);
 }
 
-async function scaling() {
-  const runMs = (seconds * 1_000) / 6;
-  const pairs = [];
-  for (let turn = 0; turn < 3; turn++) {
-    const one = await processes(1, runMs);
-    pairs.push({ one, two: await processes(2, runMs) });
-  }
-  return {
-    onePerSecond: round(median(pairs.map(({ one }) => one)), 0),
-    twoPerSecond: round(median(pairs.map(({ two }) => two)), 0),
-    ratio: round(median(pairs.map(({ one, two }) => two / one)), 3),
-  };
-}
+export const bench: Bench = {
+  what: 'The router’s pipeline, from sealed bytes to the record’s bytes and the receipt, beside the floor that its cryptography sets.',
 
-const result = {
-  machine: { cpu: cpus()[0]?.model, cores: availableParallelism(), node: process.version },
-  target: { pipelineToFloor: 0.8, twoProcessesToOne: 1.7 },
-  pipeline: await oneCore(),
-  processes: await scaling(),
+  async run({ quick, progress }) {
+    const { turns, batchesPerTurn, pairs, pairMs } = quick ? QUICK : FULL;
+    progress('one process');
+    const known = createBenchRouter(TENANT, { devices: DEVICES, signersMax: 1_024 });
+    const unknown = createBenchRouter(TENANT, { devices: DEVICES, signersMax: 1 });
+    const floor = createFloor(known.sample);
+    let next = 0;
+    const floorBatch = (): void => {
+      for (let at = 0; at < BATCH; at++) floor(next++);
+    };
+    const contenders = { floor: floorBatch, known: known.batch, unknown: unknown.batch };
+    const costs: Record<keyof typeof contenders, Cost[]> = { floor: [], known: [], unknown: [] };
+    for (let turn = -2; turn < turns; turn++)
+      for (const [name, batch] of Object.entries(contenders)) {
+        const measured = await cost(batch, batchesPerTurn);
+        // The first turns warm up.
+        if (turn >= 0) costs[name as keyof typeof contenders].push(measured);
+      }
+    const { signed: _, ...sample } = known.sample;
+    known.remove();
+    unknown.remove();
+    const of = (name: keyof typeof contenders, part: keyof Cost): number =>
+      median(costs[name].map((measured) => measured[part]));
+
+    const pairsMeasured: { one: number; two: number }[] = [];
+    for (let pair = 0; pair < pairs; pair++) {
+      progress(`one process and two, ${pair + 1} of ${pairs}`);
+      const one = await processes(1, pairMs);
+      pairsMeasured.push({ one, two: await processes(2, pairMs) });
+    }
+
+    return {
+      ratios: [
+        {
+          name: 'pipeline to crypto floor, one core',
+          value: round(of('floor', 'thread') / of('known', 'thread'), 3),
+          goal: { atLeast: 0.8 },
+        },
+        {
+          name: 'two router processes to one',
+          value: round(median(pairsMeasured.map(({ one, two }) => two / one))),
+          goal: { atLeast: 1.7 },
+        },
+        {
+          name: 'pipeline to floor, CPU of all threads of the process',
+          value: round(of('floor', 'process') / of('known', 'process'), 3),
+        },
+        {
+          name: 'pipeline to floor, every signer met for the first time',
+          value: round(of('floor', 'thread') / of('unknown', 'thread'), 3),
+        },
+      ],
+      figures: [
+        { name: 'crypto floor', value: round(of('floor', 'thread'), 1), unit: 'CPU µs a message' },
+        { name: 'pipeline', value: round(of('known', 'thread'), 1), unit: 'CPU µs a message' },
+        {
+          name: 'pipeline, unknown signers',
+          value: round(of('unknown', 'thread'), 1),
+          unit: 'CPU µs a message',
+        },
+        {
+          name: 'one process',
+          value: round(median(pairsMeasured.map(({ one }) => one)), 0),
+          unit: 'messages/s',
+        },
+        {
+          name: 'two processes',
+          value: round(median(pairsMeasured.map(({ two }) => two)), 0),
+          unit: 'messages/s',
+        },
+      ],
+      absent: [],
+      notes: [
+        `A message is a full day: import, export and gas by quarter-hour, five registers (${sample.payloadBytes} bytes of payload, ${sample.sealedBytes} sealed, ${sample.recordBytes} of record). They come ${BATCH} at a time, as the bus brings them at load.`,
+        'The floor makes the same calls of node:crypto on the same messages and nothing else: import of the ephemeral key, ECDH, one HKDF, AES-GCM, ES256.',
+        'Two processes need two idle cores: beside other work their ratio says nothing.',
+      ],
+      details: { batch: BATCH, devices: DEVICES, sample, costs, pairs: pairsMeasured },
+    };
+  },
 };
-console.log(JSON.stringify(result, null, 2));
-mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
-writeFileSync(new URL('./results/router.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`);

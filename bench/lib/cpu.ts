@@ -12,6 +12,11 @@ export function cpuNanoseconds(pid: number): number {
   return total;
 }
 
+/** The same of one thread; a process's main thread has the number of the process. */
+export function threadNanoseconds(pid: number, thread: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ', 1)[0]);
+}
+
 /** Resident memory in KiB. */
 export function residentKib(pid: number): number {
   const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -8,38 +8,43 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import type { Sample } from './pipeline.ts';
 
 /**
- * What the cryptography of one message costs at least: import of the ephemeral public key from DER, ECDH, one
- * HKDF, AES-128-GCM over the signed message, ES256 verification of it with a key that is imported already.
- * The pipeline also derives the receipt's key, makes its MAC, and hashes the certificate: none of that is here.
+ * What the cryptography of a message costs at least: import of the ephemeral public key from DER, ECDH, one
+ * HKDF, AES-128-GCM over the signed message, ES256 over it with a key that is imported already. The pipeline
+ * also derives the receipt's key, makes its MAC, and hashes the certificate: none of that is here.
+ * @returns the step of the message of that number
  */
-export function createFloor({ signed }: Sample): (at: number) => Uint8Array {
+export function createFloor({ signed }: { readonly signed: readonly Uint8Array[] }): (at: number) => void {
   const operator = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const ephemeral = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const signer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const ephemeralDer = ephemeral.publicKey.export({ type: 'spki', format: 'der' });
   const info = Buffer.alloc(120, 1);
   const aad = Buffer.alloc(64, 2);
   const iv = Buffer.alloc(12, 3);
   const noSalt = Buffer.alloc(0);
-  const secret = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: operator.publicKey });
-  const key = Buffer.from(hkdfSync('sha256', secret, noSalt, info, 16));
-  const cipher = createCipheriv('aes-128-gcm', key, iv).setAAD(aad);
-  const ciphertext = Buffer.concat([cipher.update(signed), cipher.final()]);
-  const tag = cipher.getAuthTag();
-  const signature = sign('sha256', signed, { key: signer.privateKey, dsaEncoding: 'ieee-p1363' });
+  const messages = signed.map((text) => {
+    const ephemeral = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const signer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const secret = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: operator.publicKey });
+    const key = Buffer.from(hkdfSync('sha256', secret, noSalt, info, 16));
+    const cipher = createCipheriv('aes-128-gcm', key, iv).setAAD(aad);
+    return {
+      ephemeralDer: ephemeral.publicKey.export({ type: 'spki', format: 'der' }),
+      ciphertext: Buffer.concat([cipher.update(text), cipher.final()]),
+      tag: cipher.getAuthTag(),
+      publicKey: signer.publicKey,
+      signature: sign('sha256', text, { key: signer.privateKey, dsaEncoding: 'ieee-p1363' }),
+    };
+  });
 
-  return () => {
-    const publicKey = createPublicKey({ key: ephemeralDer, format: 'der', type: 'spki' });
-    const shared = diffieHellman({ privateKey: operator.privateKey, publicKey });
-    const contentKey = Buffer.from(hkdfSync('sha256', shared, noSalt, info, 16));
-    const decipher = createDecipheriv('aes-128-gcm', contentKey, iv, { authTagLength: 16 });
+  return (at) => {
+    const { ephemeralDer, ciphertext, tag, publicKey, signature } = messages[at % messages.length]!;
+    const ephemeral = createPublicKey({ key: ephemeralDer, format: 'der', type: 'spki' });
+    const secret = diffieHellman({ privateKey: operator.privateKey, publicKey: ephemeral });
+    const key = Buffer.from(hkdfSync('sha256', secret, noSalt, info, 16));
+    const decipher = createDecipheriv('aes-128-gcm', key, iv, { authTagLength: 16 });
     decipher.setAAD(aad).setAuthTag(tag);
-    const opened = Buffer.concat([decipher.update(ciphertext), decipher.final()]);
-    const holds = verify('sha256', opened, { key: signer.publicKey, dsaEncoding: 'ieee-p1363' }, signature);
-    if (!holds) throw new Error('the floor does not hold');
-    return opened;
+    const text = Buffer.concat([decipher.update(ciphertext), decipher.final()]);
+    if (!verify('sha256', text, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature))
+      throw new Error('the floor does not hold');
   };
 }

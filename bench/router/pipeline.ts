@@ -4,7 +4,7 @@ import type { MdmSink } from '../../gateway/router/mdm/sink.ts';
 import { createRecordWriter } from '../../gateway/router/record/write.ts';
 import { householdIndex, MIDNIGHT_SECONDS } from '../../gateway/router/testing/household.ts';
 import { createWorld } from '../../gateway/router/testing/world.ts';
-import { uplink } from '../../gateway/router/uplink.ts';
+import { type UplinkParts, uplink } from '../../gateway/router/uplink.ts';
 import { manualClock, systemClock } from '../../gateway/runtime/clock.ts';
 import { Counters } from '../../gateway/runtime/counters.ts';
 import { silentLog } from '../../gateway/runtime/log.ts';
@@ -18,15 +18,16 @@ import { encodeDailyIndex } from '../../protocol/payload.ts';
 export const BATCH = 32;
 
 export interface Sample {
-  readonly payload: Uint8Array;
-  readonly sealed: Uint8Array;
-  readonly signed: Uint8Array;
+  /** What the messages open to, for the floor. */
+  readonly signed: readonly Uint8Array[];
+  readonly payloadBytes: number;
+  readonly sealedBytes: number;
   readonly recordBytes: number;
 }
 
 export interface BenchRouter {
-  /** One message through the whole page, up to an MDM that says yes at once. */
-  readonly step: (at: number) => Promise<unknown>;
+  /** BATCH messages through the whole page, up to an MDM that says yes at once. */
+  readonly batch: () => Promise<void>;
   readonly sample: Sample;
   remove(): void;
 }
@@ -38,22 +39,14 @@ export function createBenchRouter(
 ): BenchRouter {
   const world = createWorld([tenant]);
   const random = seededRandom('bench', 'router');
+  const keys = [world.sealingKey(tenant)];
   const messages = Array.from({ length: devices }, (_, at) => {
     const identity = world.device(tenant);
-    const payload = encodeDailyIndex(householdIndex(tenant, identity.device, at + 1, random));
-    return {
-      device: identity.device,
-      payload,
-      sealed: world.seal(identity, { payload, owner: tenant }).sealed,
-    };
-  });
-  const keys = [world.sealingKey(tenant)];
-  const config = routerConfig.parse({
-    mode: 'development',
-    tenant,
-    sealingKeys: [{ certificate: 'unused', key: 'unused' }],
-    trust: { root: 'unused', issuers: [{ tenant, certificate: 'unused' }] },
-    mdm: { url: 'http://127.0.0.1:1/' },
+    const { device } = identity;
+    const payload = encodeDailyIndex(householdIndex(tenant, device, at + 1, random));
+    const { sealed } = world.seal(identity, { payload, owner: tenant });
+    const { signed } = openUplink({ sealed, binding: { tenant, device, kind: 'index' }, keys });
+    return { device, payload, sealed, signed };
   });
   let recordBytes = 0;
   const sink: MdmSink = {
@@ -63,9 +56,15 @@ export function createBenchRouter(
     },
     close: () => Promise.resolve(),
   };
-  const parts = {
+  const parts: UplinkParts = {
     tenant,
-    config,
+    config: routerConfig.parse({
+      mode: 'development',
+      tenant,
+      sealingKeys: [{ certificate: 'unused', key: 'unused' }],
+      trust: { root: 'unused', issuers: [{ tenant, certificate: 'unused' }] },
+      mdm: { url: 'http://127.0.0.1:1/' },
+    }),
     keys,
     trust: createDeviceTrust({
       tenant,
@@ -82,20 +81,18 @@ export function createBenchRouter(
     counters: new Counters(),
     log: silentLog,
   };
-  const [first] = messages;
-  const { signed } = openUplink({
-    sealed: first!.sealed,
-    binding: { tenant, device: first!.device, kind: 'index' },
-    keys,
-  });
+  let next = 0;
   return {
-    step: async (at) => {
-      const answer = await uplink(parts, messages[at % devices]!);
-      if (answer.kind !== 'receipt' || recordBytes === 0) throw new Error('not delivered');
-      return answer;
+    async batch() {
+      const running = [];
+      for (let at = 0; at < BATCH; at++) running.push(uplink(parts, messages[next++ % devices]!));
+      for (const answer of running)
+        if ((await answer).kind !== 'receipt') throw new Error('a message was not delivered');
     },
     get sample() {
-      return { payload: first!.payload, sealed: first!.sealed, signed, recordBytes };
+      const { payload, sealed } = messages[0]!;
+      const signed = messages.map((message) => message.signed);
+      return { signed, payloadBytes: payload.length, sealedBytes: sealed.length, recordBytes };
     },
     remove: () => world.remove(),
   };
