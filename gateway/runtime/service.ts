@@ -42,7 +42,7 @@ export interface ServiceOptions {
  * Run a process of ours from its first line to its exit.
  *
  * SIGTERM ends it cleanly, and SIGINT where nobody supervises it (a Ctrl-C reaches the whole process group, and a
- * supervised process must stop in its supervisor's order, not at once). A parent that vanishes ends it too: no
+ * supervised process must stop in its supervisor's order, not at once; so does SIGHUP). A parent that vanishes ends it too: no
  * orphan keeps a port or a key. What nobody caught is logged and ends the process: its state is unknown.
  */
 export function runService(
@@ -91,6 +91,8 @@ export function runService(
   process.on('SIGINT', () => {
     if (!hasParent()) requestStop('SIGINT');
   });
+  // The end of a terminal reaches its whole group as well. Who listens for it itself, such as the front, is heard too.
+  if (hasParent()) process.on('SIGHUP', () => undefined);
   process.on('disconnect', () => requestStop('the parent process is gone'));
   if (hasParent()) sendCounters(counters);
 

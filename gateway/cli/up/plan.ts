@@ -50,6 +50,12 @@ const STOP_RANK = { fleet: 0, front: 1, router: 1, mdm: 2 } as const;
 /** Two writes of a record file in flight, and a fleet of many devices, need a moment longer to start. */
 const FLEET_READY_WITHIN_MS = 600_000;
 
+/**
+ * What devices wait when an MDM is away. In the field that is a quarter of an hour; here nobody watches for so long,
+ * and a simulated day may be over in a second.
+ */
+const LATER = { minSeconds: 1, maxSeconds: 5 } as const;
+
 /** A device's file is not what it should be, and would not be after a restart: the user is told which one. */
 const DAMAGED_DEVICE = ['ERR_FLEET_IDENTITY', 'ERR_OUTBOX_DAMAGED', 'ERR_OUTBOX_FORMAT'] satisfies readonly (
   | EmulatorErrorCode
@@ -127,6 +133,7 @@ export function planProcesses(ground: Ground): Plan {
             revocations: options.tenants.map((issuer) => layout.crl(issuer)),
           },
           mdm: mdmOf(ground, tenant),
+          later: LATER,
           admission: { ageDaysMax: ground.ageDaysMax },
           clock,
           bus,
