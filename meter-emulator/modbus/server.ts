@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SerialPort } from 'serialport';
+import { TICK_MS } from '../../gateway/edge/modbus/bus.ts';
 import type { SerialEndpoint } from '../../gateway/edge/modbus/endpoint.ts';
 import { sleep } from '../../gateway/runtime/backoff.ts';
 import { HesError } from '../../protocol/errors.ts';
@@ -61,7 +62,14 @@ export async function serveModbusSerial(
     });
   });
   attach(port, devices, rtuFraming);
-  return { port: 0, stop: () => new Promise((resolve) => port.close(() => resolve())) };
+  const tick = setInterval(() => {}, TICK_MS);
+  return {
+    port: 0,
+    stop: () => {
+      clearInterval(tick);
+      return new Promise((resolve) => port.close(() => resolve()));
+    },
+  };
 }
 
 function listening(server: Server, host: string, port: number): Promise<void> {

@@ -27,6 +27,11 @@ export const ATTEMPTS = 3;
 const LINE_PAUSE_MS = 20;
 /** After a fault on a line: what is still on its way must not be taken for the next answer. */
 const LINE_SETTLE_MS = 250;
+/**
+ * While an answer is waited for on a serial port, the event loop looks for it so often by itself. It should be woken,
+ * but pseudo-terminals of some kernels do not wake a loop that sleeps (seen with serialport 13 on Node 26).
+ */
+export const TICK_MS = 5;
 /** A register is two bytes; start, parity or second stop bit, stop: eleven bits each. */
 const BITS_PER_BYTE = 11;
 const FRAME_BYTES = 13;
@@ -81,6 +86,7 @@ export class ModbusBus {
     const link = this.#link;
     if (link.isLine) await sleep(LINE_PAUSE_MS);
     link.heardBytes();
+    const tick = 'serial' in this.#endpoint ? setInterval(() => {}, TICK_MS) : undefined;
     try {
       const { data } = await Promise.race([this.#question(link, request), link.lost]);
       return Uint16Array.from(data);
@@ -90,6 +96,8 @@ export class ModbusBus {
         return { ...LOST, again: !this.#closed };
       }
       return heard(faultOf(error), link);
+    } finally {
+      clearInterval(tick);
     }
   }
 
@@ -110,10 +118,14 @@ export class ModbusBus {
     return Math.ceil(((2 * count + FRAME_BYTES) * BITS_PER_BYTE * 1_000) / this.#endpoint.serial.baud);
   }
 
-  /** TCP is opened anew, as its frames may be out of step; a line is left quiet. */
+  /**
+   * Opened anew: the frames of TCP may be out of step, and a serial adapter that was pulled out is noticed only when
+   * it is opened. A line is left quiet before.
+   */
   async #settle(): Promise<void> {
-    if (this.#link?.isLine === true && 'serial' in this.#endpoint) await sleep(LINE_SETTLE_MS);
-    else await this.#drop();
+    const isLine = this.#link?.isLine === true;
+    await this.#drop();
+    if (isLine) await sleep(LINE_SETTLE_MS);
   }
 
   async #drop(): Promise<void> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CHANNEL_MAX, METERS_MAX, SERIAL_LENGTH_MAX } from '../../../protocol/limits.ts';
+import type { Frozen } from '../../runtime/config.ts';
 import { endpointSchema } from './endpoint.ts';
 
 /**
@@ -48,4 +49,4 @@ export const modbusSourceConfig = z.strictObject({
     }),
 });
 
-export type ModbusSourceConfig = Readonly<z.output<typeof modbusSourceConfig>>;
+export type ModbusSourceConfig = Frozen<z.output<typeof modbusSourceConfig>>;
