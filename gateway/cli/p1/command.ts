@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type Command, InvalidArgumentError } from 'commander';
-import { isHesError } from '../../../protocol/errors.ts';
+import type { Command } from 'commander';
+import { HesError, isHesError } from '../../../protocol/errors.ts';
 import { parseP1Key } from '../../edge/p1/glo-keys.ts';
 import type { DecodeFlags } from './decode.ts';
 
@@ -31,14 +31,17 @@ export function addP1Commands(program: Command): void {
     });
 }
 
-/** Other people of the machine see the words of a command line: `@FILE` keeps a key out of them. */
+/**
+ * Other people of the machine see the words of a command line: `@FILE` keeps a key out of them. What is wrong is said
+ * without the word itself, which commander would repeat: a mistyped key is most of a key.
+ */
 function key(what: 'encryption' | 'authentication'): (text: string) => Uint8Array {
   return (text) => {
     try {
       return parseP1Key(text.startsWith('@') ? readFileSync(text.slice(1), 'latin1') : text, what);
     } catch (error) {
-      const reason = isHesError(error) ? 'It must be 32 hex digits.' : 'That file cannot be read.';
-      throw new InvalidArgumentError(reason);
+      const reason = isHesError(error) ? error.message : `the file of the ${what} key cannot be read`;
+      throw new HesError('ERR_USAGE', reason);
     }
   };
 }
