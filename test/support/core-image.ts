@@ -6,6 +6,9 @@ import { join } from 'node:path';
 /** gdb stops a process for as long as it copies its memory. */
 const COPY_WITHIN_MS = 60_000;
 
+/** A signal takes effect at once; threads in a system call take a moment. */
+const STOP_WITHIN_MS = 10_000;
+
 /**
  * Hand an image of all memory of a running process to somebody, and remove it. The process goes on afterwards.
  *
@@ -16,6 +19,7 @@ const COPY_WITHIN_MS = 60_000;
 export function withCoreImage<Result>(pid: number, use: (file: string, bytes: number) => Result): Result {
   const folder = mkdtempSync(join(tmpdir(), 'hes-core-'));
   try {
+    stop(pid);
     const image = join(folder, 'core');
     const commands = join(folder, 'commands');
     const mappings = mappingsOf(pid);
@@ -32,8 +36,17 @@ export function withCoreImage<Result>(pid: number, use: (file: string, bytes: nu
     if (copied !== bytes) throw new Error(`only ${copied} of ${bytes} bytes of memory were copied`);
     return use(image, copied);
   } finally {
+    process.kill(pid, 'SIGCONT');
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Its mappings must not change between being listed and being copied. */
+function stop(pid: number): void {
+  process.kill(pid, 'SIGSTOP');
+  const endMs = performance.now() + STOP_WITHIN_MS;
+  while (!/^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')))
+    if (performance.now() > endMs) throw new Error(`process ${pid} does not stop`);
 }
 
 /** What only the kernel can read. */

@@ -45,6 +45,9 @@ const ROWS: readonly Row[] = [
 ];
 const CASES = TENANTS.map((tenant, at) => [ROWS[at]!.way, tenant, ROWS[at]!] as const);
 
+/** Some seconds on an idle machine. */
+const SETUP_WITHIN_MS = 170_000;
+
 let run: CanaryRun;
 let elsewhere: TreeHits;
 let inFront: readonly Hit[] = [];
@@ -68,7 +71,7 @@ beforeAll(async () => {
   if (gdb) inFront = withCoreImage(run.pids['front']!, (image) => search.inFile(image));
   await run.end();
   ({ hits: elsewhere } = search.inTree(run.tree, (path) => /^data\/h1\/mdm(\/|$)/.test(path)));
-}, 170_000);
+}, SETUP_WITHIN_MS);
 afterAll(() => run.remove());
 
 describe(`a run that is made to leak (seed ${SEED})`, () => {

@@ -16,6 +16,9 @@ const USED = TENANTS.slice(0, 3);
 const [HONEST, LEAKY, FENCED] = USED as [TenantId, TenantId, TenantId];
 const strace = hasCommand('strace');
 
+/** Some seconds on an idle machine. */
+const SETUP_WITHIN_MS = 170_000;
+
 let run: CanaryRun;
 const writes = new Map<string, Writes>();
 
@@ -40,7 +43,7 @@ describe.skipIf(!strace)('what front and routers write', () => {
     expect(await run.tell('send')).toMatchObject({ delivered: 4, failed: 0 });
     await run.end();
     for (const [name, pid] of Object.entries(run.pids)) writes.set(name, writesOf(run.beside, pid));
-  }, 170_000);
+  }, SETUP_WITHIN_MS);
   afterAll(() => run?.remove());
 
   it('is nothing, by the front, besides the sockets of its bus (needs strace)', () => {
