@@ -77,8 +77,8 @@ export const fleetConfig = z
       .default({ kind: 'real' }),
     limits: z
       .strictObject({
-        /** Devices awake at once. */
-        concurrency: whole(1, 5_000).default(64),
+        /** Devices of one home tenant that are awake at once. */
+        concurrency: whole(1, 5_000).default(32),
         /** Devices kept open: about 20 KiB each. */
         openMax: whole(1, FLEET_METERS_MAX).default(20_000),
         retryBaseMs: whole(1, 3_600_000).default(500),

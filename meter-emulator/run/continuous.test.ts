@@ -6,6 +6,7 @@ import { Counters } from '../../gateway/runtime/counters.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { FakeEdges, fakeStation } from '../testing/fake-edge.ts';
 import { runContinuously } from './continuous.ts';
+import type { Station } from './station.ts';
 import { Tally } from './tally.ts';
 import { Visits } from './visits.ts';
 
@@ -90,6 +91,22 @@ describe('a run that lives with the clock', () => {
     expect(tally.tenants()['ores']!.delivered).toBe(0);
     away = false;
     await until(() => tally.tenants()['ores']!.delivered >= 6);
+  });
+
+  it('closes and sends the days of the others while an operator leaves its devices without an answer', async () => {
+    const edges = new FakeEdges();
+    const answered = Promise.withResolvers<void>();
+    const isStuck = ({ owners }: Station): boolean => owners[0] === 'resa';
+    edges.hold = (station) => (isStuck(station) ? answered.promise : Promise.resolve());
+    const stuck = Array.from({ length: 12 }, (_, index) => fakeStation(`r${index}`, 'resa'));
+    const { tally } = start(edges, [...stuck, fakeStation('a', 'ores'), fakeStation('b', 'ores')]);
+    await until(() => tally.tenants()['ores']!.delivered >= 8);
+    answered.resolve();
+    // What the others were owed in the meantime they close one after the other.
+    const ofR11 = (): string[] => edges.closed.filter(({ device }) => device === 'r11').map(({ day }) => day);
+    await until(() => ofR11().length >= 5);
+    const days = ofR11();
+    expect(days.slice(0, 5)).toEqual([0, 1, 2, 3, 4].map((count) => dayAfter(FIRST, count).name));
   });
 
   it('ends with the fault of a device that cannot go on', async () => {

@@ -3,6 +3,7 @@ import { sleep } from '../../gateway/runtime/backoff.ts';
 import type { Clock } from '../../gateway/runtime/clock.ts';
 import type { Counters } from '../../gateway/runtime/counters.ts';
 import { DueQueue } from './due-queue.ts';
+import { Lanes } from './lanes.ts';
 import type { Station } from './station.ts';
 import type { Tally } from './tally.ts';
 import { TROUBLE_RETRY_MS, type Visits } from './visits.ts';
@@ -14,6 +15,7 @@ export interface ContinuousRunOptions {
   readonly clock: Clock;
   /** Clock milliseconds per real one. */
   readonly speed: number;
+  /** Devices of one home tenant that are awake at once. */
   readonly concurrency: number;
   readonly counters: Counters;
   readonly signal: AbortSignal;
@@ -22,19 +24,25 @@ export interface ContinuousRunOptions {
 /** Closing is work for the processor; more at once only waits for the disk. */
 const CLOSE_CONCURRENCY = 4;
 
+/** A device that is awake when its day ends closes the day when it has gone to sleep again. */
+const AWAKE_RETRY_MS = 50;
+
 /** Looked at the clock at least this often: it may be set. */
 const WAIT_STEP_MS = 5_000;
 
 /**
  * Live with the clock: at each local midnight every device closes its day, and during the day that follows each of
- * them wakes at its own jittered time and sends. What is in memory does not grow with the days.
+ * them wakes at its own jittered time and sends. No device waits for another. What is in memory does not grow with
+ * the days: of those that a device has still to close only the first and the last are kept.
  */
 export async function runContinuously(options: ContinuousRunOptions): Promise<void> {
   const { visits, tally, stations, clock, counters } = options;
   const fault = new AbortController();
   const signal = AbortSignal.any([options.signal, fault.signal]);
   const failed = (error: unknown): void => fault.abort(error);
-  const wakes = new DueQueue<Station>({
+  const wakes = new Lanes<Station>({
+    items: stations,
+    stationOf: (station) => station,
     concurrency: options.concurrency,
     work: (station) => visits.wake(station),
     failed,
@@ -49,19 +57,14 @@ export async function runContinuously(options: ContinuousRunOptions): Promise<vo
     void wakes.stop();
   };
   signal.addEventListener('abort', stop, { once: true });
-  const closeAll = async (day: LocalDay): Promise<void> => {
+  const diaries = stations.map((station) => new Diary(station, visits, wakes));
+  const closeAll = (day: LocalDay): void => {
     tally.beginDay(day.name);
-    for (const station of stations) {
-      for (const owner of station.owners) tally.expect(owner);
-      let begun = false;
-      closings.add(async () => {
-        begun ||= await visits.begin(station, [day]);
-        const closed = begun ? await visits.close(station, [day]) : 0;
-        wakes.add(station);
-        return closed === 1 ? null : TROUBLE_RETRY_MS;
-      });
+    for (const diary of diaries) {
+      for (const owner of diary.station.owners) tally.expect(owner);
+      diary.dayOver(day);
+      closings.add(diary.closeNext);
     }
-    await closings.idle();
   };
   const catchUp = async (day: LocalDay): Promise<void> => {
     for (const station of stations)
@@ -74,11 +77,11 @@ export async function runContinuously(options: ContinuousRunOptions): Promise<vo
   };
   try {
     let day = dayAt(Math.floor(clock.nowMs() / 1_000));
-    counters.gauge('fleet.daysBehind', () => daysBehind(clock, day));
+    counters.gauge('fleet.daysBehind', () => diaries.reduce((most, { behind }) => Math.max(most, behind), 0));
     await catchUp(dayAfter(day, -1));
     for (; !signal.aborted; day = dayAfter(day)) {
       await untilEnd(day, options, signal);
-      if (!signal.aborted) await closeAll(day);
+      if (!signal.aborted) closeAll(day);
     }
     if (fault.signal.aborted) throw fault.signal.reason;
   } finally {
@@ -99,6 +102,43 @@ async function untilEnd(
   }
 }
 
-function daysBehind(clock: Clock, day: LocalDay): number {
-  return Math.max(0, dayAt(Math.floor(clock.nowMs() / 1_000)).ordinal - day.ordinal);
+/** The days that one device has still to close. */
+class Diary {
+  readonly station: Station;
+  readonly #visits: Visits;
+  readonly #wakes: Lanes<Station>;
+  #next: LocalDay | undefined;
+  #last: LocalDay | undefined;
+  #begun = false;
+
+  constructor(station: Station, visits: Visits, wakes: Lanes<Station>) {
+    this.station = station;
+    this.#visits = visits;
+    this.#wakes = wakes;
+  }
+
+  /** Days that are over and not closed. */
+  get behind(): number {
+    return this.#next === undefined ? 0 : this.#last!.ordinal - this.#next.ordinal + 1;
+  }
+
+  dayOver(day: LocalDay): void {
+    this.#next ??= day;
+    this.#last = day;
+  }
+
+  /** Close the oldest day; the milliseconds after which to come again, or null when none is left. */
+  readonly closeNext = async (): Promise<number | null> => {
+    const { station } = this;
+    const day = this.#next;
+    if (day === undefined) return null;
+    if (this.#visits.isBusy(station)) return AWAKE_RETRY_MS;
+    this.#begun ||= await this.#visits.begin(station, [day]);
+    const closed = this.#begun ? await this.#visits.close(station, [day]) : 0;
+    this.#wakes.add(station);
+    if (closed !== 1) return TROUBLE_RETRY_MS;
+    this.#begun = false;
+    this.#next = day.ordinal < this.#last!.ordinal ? dayAfter(day) : undefined;
+    return this.#next === undefined ? null : 0;
+  };
 }

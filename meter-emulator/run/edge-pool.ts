@@ -21,6 +21,11 @@ export class EdgePool {
     return this.#kept.size + this.#busy.size;
   }
 
+  /** Whether a device is in somebody's hands: whoever asks for it now waits. */
+  isBusy(station: Station): boolean {
+    return this.#busy.has(station);
+  }
+
   async use<T>(station: Station, act: (edge: EdgeHandle) => Promise<T>): Promise<T> {
     while (this.#busy.has(station)) await this.#busy.get(station);
     let free = (): void => {};

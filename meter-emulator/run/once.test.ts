@@ -51,6 +51,20 @@ describe('a bounded run', () => {
     expect(tally.outstanding).toBe(0);
   });
 
+  it('sends the days of the others while an operator leaves its devices without an answer', async () => {
+    const edges = new FakeEdges();
+    const answered = Promise.withResolvers<void>();
+    edges.hold = ({ owners }) => (owners[0] === ORES ? answered.promise : Promise.resolve());
+    const stuck = Array.from({ length: 8 }, (_, index) => fakeStation(`o${index}`, 'ores'));
+    const { tally, run } = setUp(edges);
+    const ended = run(3, [...stuck, fakeStation('c', 'farys')]);
+    while (tally.tenants()['farys']!.delivered < 3) await delay(1);
+    expect(tally.tenants()['ores']!.delivered).toBe(0);
+    answered.resolve();
+    await ended;
+    expect(tally.tenants()['ores']!.delivered).toBe(24);
+  });
+
   it('tries again until every index has its receipt', async () => {
     const edges = new FakeEdges();
     let failures = 20;

@@ -1,5 +1,5 @@
 import type { LocalDay } from '../../gateway/edge/calendar.ts';
-import { DueQueue } from './due-queue.ts';
+import { Lanes } from './lanes.ts';
 import type { Station } from './station.ts';
 import type { Tally } from './tally.ts';
 import { TROUBLE_RETRY_MS, type Visits } from './visits.ts';
@@ -11,6 +11,7 @@ export interface BoundedRunOptions {
   readonly daysOf: (station: Station) => readonly LocalDay[];
   /** Days that a device closes before it is woken: one for a fleet that lives day by day, more for a recording. */
   readonly daysPerVisit: number;
+  /** Devices of one home tenant that are awake at once. */
   readonly concurrency: number;
   readonly signal: AbortSignal;
 }
@@ -32,7 +33,9 @@ export async function runOnce(options: BoundedRunOptions): Promise<void> {
   const tasks = stations.map((station): Task => ({ station, days: daysOf(station), next: 0, begun: false }));
   for (const { station, days } of tasks) for (const owner of station.owners) tally.expect(owner, days.length);
 
-  const queue = new DueQueue<Task>({
+  const queue = new Lanes<Task>({
+    items: tasks,
+    stationOf: ({ station }) => station,
     concurrency,
     work: async (task) => {
       task.begun ||= await visits.begin(task.station, task.days);

@@ -113,6 +113,11 @@ export class Visits {
     if (days.length > 0 && (await this.begin(station, days))) await this.close(station, days);
   }
 
+  /** Whether a device is awake or closing a day at this moment. */
+  isBusy(station: Station): boolean {
+    return this.#pool.isBusy(station);
+  }
+
   /** Let go of all devices; wakes under way are ended by the signal, not by this. */
   stop(): Promise<void> {
     return this.#pool.close();

@@ -22,6 +22,8 @@ export class FakeEdges {
   released = 0;
   /** `null` is a wake that fails. */
   answer: (name: IndexName, station: Station) => Outcome | null = () => 'delivered';
+  /** A wake takes as long as this. */
+  hold: (station: Station) => Promise<void> = () => Promise.resolve();
   failClose: (station: Station, day: LocalDay) => string | null = () => null;
   retryMs = 1;
 
@@ -50,7 +52,7 @@ export class FakeEdges {
         }
       },
       wake: async () => {
-        await Promise.resolve();
+        await this.hold(station);
         const settled = disk.waiting.flatMap((name) => {
           this.sent.push({ device: station.id, ...name });
           const outcome = this.answer(name, station);
