@@ -20,7 +20,7 @@ names: ${BENCH_NAMES.join(', ')} (all, unless named)
   --quick            a short run of each that shows that it works; writes nothing unless --out says where
   --out DIR          where results and RESULTS.md go (bench/)
   --indexes N        million: so many daily indexes
-  --node-flags "F"   flags of Node for the front and the routers, to try what they change
+  --node-flags="F"   flags of Node for the front and the routers, to try what they change
   --profile DIR      CPU profiles of the front and the routers`;
 
 /** @returns undefined where the benchmark ended without a result */

@@ -33,7 +33,9 @@ const mdm = z.strictObject({
     .strictObject({
       recordsMax: whole(1, 1_000).default(100),
       bytesMax: whole(65_536, 64 * 1_048_576).default(4 * 1_048_576),
-      /** How long a busy MDM lets a batch fill up. An idle one is asked at once. */
+      /** How long records wait for each other when the MDM is idle. Each request costs as much as a reading's cryptography. */
+      gatherMs: whole(0, 1_000).default(5),
+      /** How long a busy MDM lets a batch fill up. */
       lingerMs: whole(0, 1_000).default(10),
     })
     .prefault({}),

@@ -44,6 +44,13 @@ const NO_WRITE = [
   '--disable-warning=ExperimentalWarning',
 ];
 
+/**
+ * Megabytes that the old space may grow to before its first collection. A small heap has less room left than its
+ * young generation takes, for which V8 marks the whole of it again and again: a router did so every 200 readings and
+ * spent a quarter of its time on it. Resident memory stays what it was (docs/adr/0090).
+ */
+const HEAP = ['--initial-old-space-size=96'];
+
 /** First readings stop coming, then they stop being carried, then taken. Nothing is under way between front and routers by then. */
 const STOP_RANK = { fleet: 0, front: 1, router: 1, mdm: 2 } as const;
 
@@ -113,7 +120,7 @@ export function planProcesses(ground: Ground): Plan {
         development: true,
       },
       // It removes the sockets that a killed front left.
-      { nodeFlags: [...NO_WRITE, `--allow-fs-write=${busDirectory}`] },
+      { nodeFlags: [...NO_WRITE, ...HEAP, `--allow-fs-write=${busDirectory}`] },
     ),
 
     routers: options.tenants.map((tenant) =>
@@ -138,7 +145,7 @@ export function planProcesses(ground: Ground): Plan {
           clock,
           bus,
         },
-        { nodeFlags: NO_WRITE },
+        { nodeFlags: [...NO_WRITE, ...HEAP] },
       ),
     ),
 

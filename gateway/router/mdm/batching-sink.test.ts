@@ -9,8 +9,13 @@ import type { MdmClient, PostResult } from './client.ts';
 import type { MdmRecord } from './sink.ts';
 
 const { mdm } = routerConfig.shape;
-const config = (change: object = {}) =>
-  mdm.parse({ url: 'http://127.0.0.1:1/', breaker: { failuresMax: 3, openMs: 1_000 }, ...change });
+const config = ({ batch = {}, ...change }: { readonly batch?: object } = {}) =>
+  mdm.parse({
+    url: 'http://127.0.0.1:1/',
+    breaker: { failuresMax: 3, openMs: 1_000 },
+    batch: { gatherMs: 0, ...batch },
+    ...change,
+  });
 
 const record = (sequence: number, bytes = 100): MdmRecord => ({
   key: `0123456789abcdef/ores/${sequence}`,
@@ -182,7 +187,25 @@ describe('the batching sink', () => {
     expect(await target.deliver(record(3), 8_000)).toMatchObject({ outcome: 'later', why: 'full' });
   });
 
-  it('asks an idle MDM at once, and fills a batch while it is busy', async () => {
+  it('lets the first of a batch wait no longer than it may, and a full one not at all', async () => {
+    const target = sink({ batch: { recordsMax: 3, gatherMs: 5 } });
+    const deliveries = [target.deliver(record(1), 8_000)];
+    await vi.advanceTimersByTimeAsync(4);
+    deliveries.push(target.deliver(record(2), 8_000));
+    expect(client.requests).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(client.requests[0]!.records).toHaveLength(2);
+    client.answer(0, ACCEPTED);
+    await vi.advanceTimersByTimeAsync(5);
+    for (const sequence of [3, 4, 5]) deliveries.push(target.deliver(record(sequence), 8_000));
+    expect(client.requests[1]!.records).toHaveLength(3);
+    client.answer(1, ACCEPTED);
+    expect(await Promise.all(deliveries)).toEqual(deliveries.map(() => ({ outcome: 'accepted' })));
+    await target.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('asks an idle MDM when the first has waited, and fills a batch while it is busy', async () => {
     const target = sink({ batch: { recordsMax: 3, lingerMs: 10 }, inFlightMax: 4 });
     const deliveries = [target.deliver(record(1), 8_000)];
     await soon();

@@ -21,8 +21,8 @@ export interface BatchingSinkParts {
 /**
  * Gathers records into requests, and turns whatever the MDM does into one answer per record, in time.
  *
- * - An idle MDM is asked at once (at the end of the turn of the event loop, so that what the bus brought
- *   together leaves together); a busy one gets a batch when it is full, has lingered, or a request came back.
+ * - An idle MDM is asked a few milliseconds after the first record came, so that readings that come close together
+ *   leave together; a busy one gets a batch when it is full, has lingered, or a request came back.
  * - A record is tried again, with full jitter, within its own deadline; then the device is told `later`.
  * - While the breaker is open nothing waits here: what is there and what comes is told `later` at once.
  * - At most `queueMax` records are held, waiting, under way and between attempts together.
@@ -34,7 +34,7 @@ export class BatchingSink implements MdmSink {
   #closing = false;
   #breaker: Breaker = CLOSED;
   #inFlight = 0;
-  #flush: NodeJS.Immediate | undefined;
+  #gather: NodeJS.Timeout | undefined;
   #linger: NodeJS.Timeout | undefined;
 
   constructor(parts: BatchingSinkParts) {
@@ -71,7 +71,7 @@ export class BatchingSink implements MdmSink {
   async close(): Promise<void> {
     this.#closing = true;
     this.#settleAll('closing');
-    if (this.#flush !== undefined) clearImmediate(this.#flush);
+    clearTimeout(this.#gather);
     clearTimeout(this.#linger);
     await this.#parts.client.close();
   }
@@ -84,10 +84,12 @@ export class BatchingSink implements MdmSink {
 
   #enqueue(entries: readonly Entry[]): void {
     this.#queue.push(...entries);
-    this.#flush ??= setImmediate(() => {
-      this.#flush = undefined;
-      this.#pump(false);
-    });
+    if (this.#queue.length >= this.#parts.config.batch.recordsMax) this.#pump(false);
+    else
+      this.#gather ??= setTimeout(() => {
+        this.#gather = undefined;
+        this.#pump(false);
+      }, this.#parts.config.batch.gatherMs);
   }
 
   #pump(lingered: boolean): void {
