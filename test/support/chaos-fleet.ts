@@ -15,7 +15,7 @@ export const FIRST_DAY = '2026-03-28';
 /** A head-end whose waits are a second where they are minutes in the field: what is tried is the order of things. */
 export function impatient(days: number): GroundOptions {
   return {
-    clock: clockAfter(dayNamed(FIRST_DAY) as LocalDay, days, Date.now()),
+    clock: clockAfter(dayNamed(FIRST_DAY), days, Date.now()),
     logLevel: 'error',
     front: { limits: { answerTimeoutMs: 4_000 } },
     router: () => ({
@@ -37,6 +37,8 @@ export interface SliceOptions {
   readonly meters: number;
   readonly tenants: readonly TenantId[];
   readonly days: number;
+  /** FIRST_DAY, unless told. */
+  readonly from?: LocalDay;
   readonly slice?: { readonly index: number; readonly of: number };
 }
 
@@ -50,7 +52,7 @@ export interface EdgeProcess {
 export async function edgeProcess(
   field: Field,
   headEnd: HeadEndProcesses,
-  { name, seed, meters, tenants, days, slice = { index: 0, of: 1 } }: SliceOptions,
+  { name, seed, meters, tenants, days, from, slice = { index: 0, of: 1 } }: SliceOptions,
 ): Promise<EdgeProcess> {
   const source = {
     kind: 'emulated',
@@ -70,7 +72,7 @@ export async function edgeProcess(
   const spec = headEnd.fleetSpec({
     data: field.directory,
     source,
-    run: { kind: 'once', from: FIRST_DAY, days, deadlineMs: 600_000 },
+    run: { kind: 'once', from: from?.name ?? FIRST_DAY, days, deadlineMs: 600_000 },
     limits: { concurrency: 16, retryBaseMs: 50, retryMaxMs: 500 },
   });
   return { spec: { ...spec, name, onNotice: (notice) => resolve(notice as FleetReport) }, ended: promise };

@@ -173,36 +173,37 @@ describe.each([
     for (const child of children(frozen)) child.kill('SIGSTOP');
     const beforeFreeze = headEnd.records(frozen).length;
 
-    const { result: ratios, heldMost } = await watched(frozen, async () => {
-      const windows: number[] = [];
-      while (windows.length < WINDOWS && !(Math.max(...windows) >= RATIO_MIN)) {
-        const during = await window();
-        windows.push(
-          Math.min(
-            during.takenOf(others) / before.takenOf(others),
-            // No single one of them pays either; with 60 readings each the edges of a window weigh more.
-            ...others.map((tenant) => during.taken(tenant) / before.taken(tenant) + 0.1),
-          ),
-        );
+    try {
+      const { result: ratios, heldMost } = await watched(frozen, async () => {
+        const windows: number[] = [];
+        while (windows.length < WINDOWS && !(Math.max(...windows) >= RATIO_MIN)) {
+          const during = await window();
+          windows.push(
+            Math.min(
+              during.takenOf(others) / before.takenOf(others),
+              // No single one of them pays either; with 60 readings each the edges of a window weigh more.
+              ...others.map((tenant) => during.taken(tenant) / before.taken(tenant) + 0.1),
+            ),
+          );
+        }
+        return windows;
+      });
+      expect(Math.max(...ratios), `of ${ratios.join(', ')}`).toBeGreaterThanOrEqual(RATIO_MIN);
+
+      // A request that was under way may still have ended; then nothing more came.
+      expect(headEnd.records(frozen).length - beforeFreeze).toBeLessThanOrEqual(HELD_PER_TENANT_MAX);
+      expect(heldMost).toBeGreaterThan(0);
+      expect(heldMost).toBeLessThanOrEqual(HELD_PER_TENANT_MAX);
+      if (what === 'router and MDM') {
+        expect(unanswered('timeout')).toBeGreaterThan(unansweredBefore.timeout);
+        expect(unanswered('held-tenant')).toBeGreaterThan(unansweredBefore.held);
       }
-      return windows;
-    });
-    expect(Math.max(...ratios), `of ${ratios.join(', ')}`).toBeGreaterThanOrEqual(RATIO_MIN);
-
-    // A request that was under way may still have ended; then nothing more came.
-    expect(headEnd.records(frozen).length - beforeFreeze).toBeLessThanOrEqual(HELD_PER_TENANT_MAX);
-    expect(heldMost).toBeGreaterThan(0);
-    expect(heldMost).toBeLessThanOrEqual(HELD_PER_TENANT_MAX);
-    if (what === 'router and MDM') {
-      expect(unanswered('timeout')).toBeGreaterThan(unansweredBefore.timeout);
-      expect(unanswered('held-tenant')).toBeGreaterThan(unansweredBefore.held);
+      // No process was restarted for it: standing still is not dying.
+      for (const child of headEnd.supervisor.children) expect(child.restarts, child.spec.name).toBe(0);
+    } finally {
+      for (const child of children(frozen)) child.kill('SIGCONT');
     }
-    // No process was restarted for it: standing still is not dying.
-    for (const child of headEnd.supervisor.children) expect(child.restarts, child.spec.name).toBe(0);
-
-    const closed = newestDay(others);
-    for (const child of children(frozen)) child.kill('SIGCONT');
-    await recovered(frozen, closed);
+    await recovered(frozen, newestDay(others));
   });
 });
 
