@@ -83,7 +83,7 @@ describe.each(WIRES)('over %s', (_, rtu) => {
   });
 
   it('makes no wrong reading of whatever bytes come', async () => {
-    bench = await openBench(sdm630, { rtu, answerWithinMs: 25 });
+    bench = await openBench(sdm630, { rtu, answerWithinMs: 150 });
     const right = written(bench.shown.quantities);
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {

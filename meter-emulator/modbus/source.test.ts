@@ -75,7 +75,7 @@ describe('a Modbus source', () => {
   });
 
   it('says what is wrong once, counts each time, and says when it is right again', async () => {
-    bench = await openBench(profileNamed('sdm630'), { answerWithinMs: 30 });
+    bench = await openBench(profileNamed('sdm630'), { answerWithinMs: 250 });
     const { source, clock, snapshots, lines, counters } = await openSource([{ profile: 'sdm630' }]);
     bench.device.standing = { kind: 'silence' };
     for (let round = 0; round < 3; round++) {
@@ -92,7 +92,7 @@ describe('a Modbus source', () => {
   });
 
   it('asks for the serial number again after a failure, as another meter may hang there since', async () => {
-    bench = await openBench(profileNamed('sdm630'), { answerWithinMs: 30 });
+    bench = await openBench(profileNamed('sdm630'), { answerWithinMs: 250 });
     const { source, snapshots } = await openSource([{ profile: 'sdm630' }]);
     await source.poll();
     bench.device.faults.push({ kind: 'silence' });
@@ -105,7 +105,7 @@ describe('a Modbus source', () => {
   });
 
   it('reads the others on when one of a line is silent', async () => {
-    bench = await openBench(profileNamed('sdm630'), { answerWithinMs: 30 });
+    bench = await openBench(profileNamed('sdm630'), { answerWithinMs: 250 });
     const { source, snapshots } = await openSource([
       { profile: 'sdm630', unit: 9, channel: 1 },
       { profile: 'sdm630', unit: 1 },
@@ -118,7 +118,7 @@ describe('a Modbus source', () => {
     'closes a day of %s as a P1 meter’s is closed, with the outage as the only gap',
     async (name) => {
       const profile = profileNamed(name);
-      bench = await openBench(profile);
+      bench = await openBench(profile, { answerWithinMs: 5_000 });
       const { source, clock, snapshots } = await openSource([{ profile: name, unit: 1, serial: 'LABEL-1' }]);
       const day = dayNamed('2026-06-15');
       const accumulator = new DayAccumulator({ owners: () => ORES });
@@ -163,7 +163,7 @@ describe('a scan', () => {
       endpoints: [{ tcp: { host: '127.0.0.1', port: server.port } }],
       units: [1, 2, 3, 4, 5, 6],
       profiles,
-      answerWithinMs: 60,
+      answerWithinMs: 250,
     }))
       found.push([one.unit, one.matches.map(({ profile, identified }) => `${profile} ${identified}`)]);
     await server.stop();

@@ -14,7 +14,7 @@ import { registerImage, type Shown } from '../registers.ts';
 import { serveModbusTcp } from '../server.ts';
 
 /** An answer on this machine takes a millisecond; tests of silence wait for so long. */
-export const TEST_ANSWER_MS = 150;
+export const TEST_ANSWER_MS = 300;
 
 const world = createWorld(7);
 const { devices: plans } = planFleet({ seed: 7, meters: 70, tenants: CONSORTIUM });
