@@ -1,19 +1,23 @@
 /**
  * The local bus: round trips a second from the front's process to a router's and back, and the CPU time that one
- * costs both sides together. Run: `node bench/bus.ts [seconds]`; the result is written to bench/results/bus.json.
+ * costs both sides together.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLocalHub } from '../gateway/bus/local/hub.ts';
 import type { TenantBus } from '../gateway/bus/port.ts';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
+import type { Bench } from './lib/bench.ts';
+import { round } from './lib/statistics.ts';
 
 const TENANT = 'ores' as TenantId;
 const DEVICE = '0011223344556677' as DeviceId;
-const WARM_UP_MS = 500;
+
+const FULL = { warmUpMs: 500, runMs: 3_000 } as const;
+const QUICK = { warmUpMs: 50, runMs: 100 } as const;
 
 /** What is asked and answered, and how many are in flight. A sealed daily index is about 2 KiB, a receipt about 200 B. */
 const ROWS = [
@@ -25,7 +29,7 @@ const ROWS = [
 
 type Row = (typeof ROWS)[number];
 
-async function measure(row: Row, runMs: number) {
+async function measure(row: Row, { warmUpMs, runMs }: typeof FULL | typeof QUICK) {
   const directory = mkdtempSync(join(tmpdir(), 'hes-bench-'));
   const hub = await startLocalHub({ directory, tenants: [TENANT] });
   const responder = fork(new URL('./bus-responder.ts', import.meta.url), [
@@ -40,7 +44,7 @@ async function measure(row: Row, runMs: number) {
     return cpuMicroseconds + user + system;
   };
   const bus = hub.bus(TENANT);
-  await drive(bus, row, WARM_UP_MS);
+  await drive(bus, row, warmUpMs);
   const cpuBefore = await cpuOf();
   const startedMs = performance.now();
   const roundTrips = await drive(bus, row, runMs);
@@ -52,7 +56,7 @@ async function measure(row: Row, runMs: number) {
   return {
     ...row,
     roundTripsPerSecond: Math.round((roundTrips / elapsedMs) * 1000),
-    cpuMicrosecondsPerRoundTrip: Number((cpuMicroseconds / roundTrips).toFixed(2)),
+    cpuMicroseconds: round(cpuMicroseconds / roundTrips),
   };
 }
 
@@ -70,22 +74,30 @@ async function drive(bus: TenantBus, { requestBytes, inFlight }: Row, runMs: num
   return roundTrips;
 }
 
-const runMs = Number(process.argv[2] ?? 3) * 1000;
-const rows = [];
-for (const row of ROWS) rows.push(await measure(row, runMs));
-const result = {
-  what: 'local bus, front process to router process and back; CPU of both together',
-  node: process.version,
-  cpu: `${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}`,
-  runMs,
-  rows,
+export const bench: Bench = {
+  what: "The local bus: round trips from the front's process to a router's and back, with the CPU time of both together.",
+
+  async run({ quick, progress }) {
+    const rows = [];
+    for (const row of ROWS) {
+      progress(row.name);
+      rows.push(await measure(row, quick ? QUICK : FULL));
+    }
+    const [atLoad, , , alone] = rows;
+    return {
+      ratios: [
+        {
+          name: 'CPU of a round trip alone to one at load: what batches save',
+          value: round(alone!.cpuMicroseconds / atLoad!.cpuMicroseconds, 1),
+        },
+      ],
+      figures: rows.flatMap(({ name, roundTripsPerSecond, cpuMicroseconds }) => [
+        { name, value: roundTripsPerSecond, unit: 'round trips/s' },
+        { name, value: cpuMicroseconds, unit: 'CPU µs a round trip' },
+      ]),
+      absent: [],
+      notes: ['A sealed daily index is about 2 KiB, a receipt about 200 bytes.'],
+      details: { rows },
+    };
+  },
 };
-mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
-writeFileSync(new URL('./results/bus.json', import.meta.url), `${JSON.stringify(result, undefined, 2)}\n`);
-console.table(
-  rows.map((row) => ({
-    row: row.name,
-    'round trips/s': row.roundTripsPerSecond,
-    'CPU µs': row.cpuMicrosecondsPerRoundTrip,
-  })),
-);

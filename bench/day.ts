@@ -6,9 +6,7 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePorts } from '../gateway/cli/up/ports.ts';
 import { MIDNIGHT_SECONDS } from '../gateway/router/testing/household.ts';
 import { issueDevice } from '../pki/development.ts';
 import { recipientOf } from '../pki/trust.ts';
@@ -18,7 +16,7 @@ import { recipientText } from './day/protocol.ts';
 import type { Bench, BenchOutcome, Figure, Ratio } from './lib/bench.ts';
 import { cpuNanoseconds } from './lib/cpu.ts';
 import { type HeadEnd, startHeadEnd } from './lib/head-end.ts';
-import { type Mosquitto, mosquittoIsHere, startMosquitto } from './lib/mosquitto.ts';
+import { MOSQUITTO_ABSENT, mosquittoIsHere, startPeer } from './lib/mosquitto.ts';
 import { projections } from './lib/projection.ts';
 import { median, round } from './lib/statistics.ts';
 import { createFloor } from './router/floor.ts';
@@ -81,18 +79,6 @@ class Meters {
   }
 }
 
-async function startPeer({ pki: { layout } }: HeadEnd): Promise<Mosquitto | undefined> {
-  if (!mosquittoIsHere) return undefined;
-  const text = (file: string): string => readFileSync(file, 'utf8');
-  const [port] = await freePorts(1);
-  return startMosquitto({
-    port: port!,
-    authority: `${text(layout.issuing(TENANT).certificate)}\n${text(layout.root.certificate)}`,
-    certificate: text(layout.front.certificate),
-    key: text(layout.front.key),
-  });
-}
-
 function setupOf({ pki }: HeadEnd): MetersSetup {
   const nowMs = Date.now();
   const recipient = recipientOf(pki.owners.get(TENANT)!.certificate, {
@@ -137,7 +123,7 @@ async function run({
     nodeFlags,
     profile,
   });
-  const mosquitto = await startPeer(headEnd);
+  const mosquitto = await startPeer(headEnd.pki, TENANT);
   const meters = new Meters(setupOf(headEnd));
   const ours = [headEnd.frontPid, headEnd.routerPids.get(TENANT)!];
   const theirs = mosquitto === undefined ? [] : [mosquitto.pid];
@@ -224,9 +210,7 @@ function outcome(rounds: Record<Kind['name'], Round[]>, reports: Map<string, Day
   return {
     ratios,
     figures,
-    absent: mosquittoIsHere
-      ? []
-      : ['Mosquitto is not installed (apt-get install mosquitto): no ratio can be taken'],
+    absent: mosquittoIsHere ? [] : [MOSQUITTO_ABSENT],
     notes: [
       `A day is ${first!.sealedBytes} sealed bytes: two quarter-hour profiles of electricity, one of gas. The simulated MDM is a process of its own and not counted.`,
       ...notes,

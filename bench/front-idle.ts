@@ -1,34 +1,30 @@
 /**
  * What an idle device costs: resident KiB of the front per mutual-TLS connection after CONNECT, beside Mosquitto in
  * the same run with the same certificates. The slope between a few and many connections, so that neither side's
- * start counts. Run: `node bench/front-idle.ts [connections]`; the result is written to bench/results/front-idle.json.
+ * start counts.
  */
-import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Field, ORES } from '../gateway/front/testing/fixture.ts';
+import { ORES } from '../gateway/front/testing/fixture.ts';
 import { Meter } from '../gateway/front/testing/meter.ts';
 import { issueDevices } from '../pki/development.ts';
 import type { DeviceIdentity } from '../pki/trust.ts';
+import type { Bench } from './lib/bench.ts';
 import { residentKib } from './lib/cpu.ts';
-import { mosquittoIsHere, startMosquitto } from './lib/mosquitto.ts';
+import { startHeadEnd } from './lib/head-end.ts';
+import { MOSQUITTO_ABSENT, mosquittoIsHere, startPeer } from './lib/mosquitto.ts';
+import { round } from './lib/statistics.ts';
 
-const MOSQUITTO_PORT = 18_885;
 /** The first connections grow what both sides grow once: heaps, tables, compiled code. */
-const FIRST = 300;
+const FULL = { first: 500, more: 2_500, settleMs: 15_000 } as const;
+const QUICK = { first: 10, more: 20, settleMs: 200 } as const;
 const AT_ONCE = 10;
-/** Garbage of the handshakes goes, and what stays is what idles. */
-const SETTLE_MS = 4_000;
 
-const connections = Number(process.argv[2] ?? 2_000);
-const field = new Field([ORES]);
-const devices = await issueDevices(
-  field.pki,
-  Array.from({ length: connections }, () => ({ home: ORES })),
-  { nowMs: Date.now() },
-);
+interface Idlers {
+  readonly first: readonly DeviceIdentity[];
+  readonly more: readonly DeviceIdentity[];
+  /** The engine collects the garbage of the handshakes some seconds after they end; what stays is what idles. */
+  readonly settleMs: number;
+}
 
 async function open(port: number, identities: readonly DeviceIdentity[]): Promise<Meter[]> {
   const queue = [...identities];
@@ -41,60 +37,75 @@ async function open(port: number, identities: readonly DeviceIdentity[]): Promis
   return meters;
 }
 
-async function kibPerConnection(pid: number, port: number): Promise<number> {
-  const few = await open(port, devices.slice(0, FIRST));
-  await delay(SETTLE_MS);
+async function kibPerConnection(
+  { pid, port }: { readonly pid: number; readonly port: number },
+  { first, more, settleMs }: Idlers,
+): Promise<number> {
+  const few = await open(port, first);
+  await delay(settleMs);
   const before = residentKib(pid);
-  const many = await open(port, devices.slice(FIRST));
-  await delay(SETTLE_MS);
+  const many = await open(port, more);
+  await delay(settleMs);
   const after = residentKib(pid);
-  const closed = [...few, ...many].filter((meter) => meter.closed).length;
+  const all = [...few, ...many];
+  const closed = all.filter((meter) => meter.closed).length;
   if (closed > 0) throw new Error(`${closed} connections did not stay`);
-  for (const meter of [...few, ...many]) meter.socket.destroy();
-  return Number(((after - before) / many.length).toFixed(1));
+  for (const meter of all) meter.socket.destroy();
+  return (after - before) / many.length;
 }
 
-async function measureFront(): Promise<number> {
-  const config = JSON.stringify(field.rawConfig({}, [ORES]));
-  const program = new URL('../test/programs/front-alone.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [program, config], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
-  const { port } = JSON.parse(String(line.value)) as { port: number };
-  try {
-    return await kibPerConnection(child.pid!, port);
-  } finally {
-    child.kill('SIGKILL');
-  }
-}
+export const bench: Bench = {
+  what: 'Resident memory of an idle device on mutual TLS, beside Mosquitto.',
 
-async function measureMosquitto(): Promise<number> {
-  const { layout } = field.pki;
-  const text = (file: string): string => readFileSync(file, 'utf8');
-  const mosquitto = await startMosquitto({
-    port: MOSQUITTO_PORT,
-    authority: `${text(layout.issuing(ORES).certificate)}\n${text(layout.root.certificate)}`,
-    certificate: text(layout.front.certificate),
-    key: text(layout.front.key),
-  });
-  try {
-    return await kibPerConnection(mosquitto.pid, mosquitto.port);
-  } finally {
-    await mosquitto.stop();
-  }
-}
-
-const frontKib = await measureFront();
-const mosquittoKib = mosquittoIsHere ? await measureMosquitto() : null;
-field.remove();
-
-const result = {
-  machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), node: process.version },
-  connections: connections - FIRST,
-  frontKib,
-  mosquittoKib: mosquittoKib ?? 'mosquitto is not installed',
-  ratio: mosquittoKib === null ? null : Number((frontKib / mosquittoKib).toFixed(2)),
+  async run({ quick, nodeFlags, profile, progress }) {
+    const { first, more, settleMs } = quick ? QUICK : FULL;
+    const headEnd = await startHeadEnd({
+      tenants: [ORES],
+      nowMs: Date.now(),
+      ageDaysMax: 60,
+      nodeFlags,
+      profile,
+    });
+    try {
+      const devices = await issueDevices(
+        headEnd.pki,
+        Array.from({ length: first + more }, () => ({ home: ORES })),
+        { nowMs: Date.now() },
+      );
+      const idlers = { first: devices.slice(0, first), more: devices.slice(first), settleMs };
+      progress('the front');
+      const ours = await kibPerConnection({ pid: headEnd.frontPid, port: headEnd.port }, idlers);
+      progress('Mosquitto');
+      const mosquitto = await startPeer(headEnd.pki, ORES);
+      let theirs: number | undefined;
+      if (mosquitto !== undefined)
+        try {
+          theirs = await kibPerConnection(mosquitto, idlers);
+        } finally {
+          await mosquitto.stop();
+        }
+      return {
+        ratios: [
+          {
+            name: "an idle connection's memory to Mosquitto's",
+            value: theirs === undefined ? null : round(ours / theirs),
+          },
+        ],
+        figures: [
+          { name: 'front', value: round(ours, 1), unit: 'KiB a connection' },
+          ...(theirs === undefined
+            ? []
+            : [{ name: 'Mosquitto', value: round(theirs, 1), unit: 'KiB a connection' }]),
+        ],
+        absent: mosquittoIsHere ? [] : [MOSQUITTO_ABSENT],
+        notes: [
+          `Between ${first} and ${first + more} connections, ${settleMs / 1_000} s after the last of them.`,
+          'A meter of ours stays for the seconds of its wake; 16,384 idle ones of a tenant are where the front closes the door.',
+        ],
+        details: { first, more, settleMs },
+      };
+    } finally {
+      await headEnd.stop();
+    }
+  },
 };
-mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
-writeFileSync(new URL('./results/front-idle.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`);
-console.log(JSON.stringify(result, null, 2));
-process.exit(0);

@@ -1,24 +1,24 @@
 /**
- * P1 telegrams a second, beside the parsers that npm has, in one run. Run: `node bench/p1.ts [seconds]`; the result
- * is written to bench/results/p1.json. The peers are no dependency of the project: they are installed into a
- * temporary folder, and one that cannot be had is named as absent.
+ * P1 telegrams a second, beside the parsers that npm has, in one run. The peers are no dependency of the project:
+ * they are installed into a temporary folder, and one that cannot be had is named as absent.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
 import { parseTelegram } from '../gateway/edge/p1/parse.ts';
 import { P1Reader } from '../gateway/edge/p1/reader.ts';
 import { telegramSnapshot } from '../gateway/edge/p1/snapshot.ts';
 import type { P1Telegram } from '../gateway/edge/p1/telegram.ts';
 import { encodeTelegramBytes, type P1Dialect } from '../meter-emulator/p1/encode.ts';
 import { stateOf } from '../meter-emulator/p1/example.ts';
+import type { Bench } from './lib/bench.ts';
 import { installPeers, type Peer } from './lib/p1-peers.ts';
 import { median, round } from './lib/statistics.ts';
 
 /** Different values, so that nobody parses the same text twice in a row. */
 const TELEGRAMS = 64;
-const ROUNDS = 7;
 const DIALECTS: readonly P1Dialect[] = ['dsmr-5.0', 'emucs-1.7.1', 'emucs-2.1.1'];
-const GOAL_TIMES = 3;
+const GOAL = { atLeast: 3 } as const;
+
+const FULL = { rounds: 7, roundMs: 300 } as const;
+const QUICK = { rounds: 1, roundMs: 20 } as const;
 
 interface Contender {
   readonly name: string;
@@ -118,10 +118,10 @@ function rate({ run }: Contender, ms: number): number {
 }
 
 /** All contenders in turn, round after round: whatever else the machine does, it does to all of them. */
-function measure(contenders: readonly Contender[], roundMs: number) {
+function measure(contenders: readonly Contender[], { rounds, roundMs }: { rounds: number; roundMs: number }) {
   for (const contender of contenders) rate(contender, roundMs);
   const rates = contenders.map((): number[] => []);
-  for (let count = 0; count < ROUNDS; count++)
+  for (let count = 0; count < rounds; count++)
     for (const [index, contender] of contenders.entries()) rates[index]!.push(rate(contender, roundMs));
   return contenders.map(({ name, fields }, index) => {
     const telegramsPerSecond = median(rates[index]!);
@@ -134,46 +134,47 @@ function measure(contenders: readonly Contender[], roundMs: number) {
   });
 }
 
-/** One of the peers writes a line to the console for each that it does not know, and is measured without that. */
-for (const method of ['debug', 'warn', 'error'] as const) console[method] = () => undefined;
-
-const seconds = Number(process.argv[2] ?? 0.3);
-const { peers, absent } = await installPeers();
-const dialects = DIALECTS.map((dialect) => {
+function measureDialect(dialect: P1Dialect, peers: readonly Peer[], size: typeof FULL | typeof QUICK) {
   const frames = Array.from({ length: TELEGRAMS }, (_, index) =>
     Buffer.from(encodeTelegramBytes(dialect, stateOf(index))),
   );
   const texts = frames.map((frame) => frame.toString('latin1'));
   const rivals = peers.flatMap((peer) => contenderOf(peer, texts) ?? []);
-  const rows = measure([...ours(frames), ...rivals], seconds * 1000);
-  const peerRows = rows.slice(rows.length - rivals.length);
-  const best = peerRows.toSorted((one, other) => other.telegramsPerSecond - one.telegramsPerSecond)[0];
-  return {
-    dialect,
-    bytes: frames[0]!.length,
-    rows,
-    bestPeer: best?.name ?? null,
-    timesBestPeer:
-      best === undefined ? null : round(rows[0]!.telegramsPerSecond / best.telegramsPerSecond, 1),
-  };
-});
-
-const result = {
-  what: 'P1 telegrams a second of CPU time: ours from a stream of bytes, peers from a whole string',
-  node: process.version,
-  cpu: `${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}`,
-  goal: `at least ${GOAL_TIMES} times the best peer, with more fields`,
-  absent: absent.join(', '),
-  dialects,
-};
-mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
-writeFileSync(new URL('./results/p1.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`);
-for (const { dialect, rows, bestPeer, timesBestPeer } of dialects) {
-  console.log(`\n${dialect}: ${timesBestPeer ?? '?'} times ${bestPeer ?? '(no peer)'}`);
-  for (const { name, telegramsPerSecond, microseconds, fields } of rows)
-    console.log(
-      `  ${name.padEnd(44)} ${String(telegramsPerSecond).padStart(8)}/s  ${String(microseconds).padStart(8)} µs  ${fields} fields`,
-    );
+  const rows = measure([...ours(frames), ...rivals], size);
+  const best = rows
+    .slice(rows.length - rivals.length)
+    .toSorted((one, other) => other.telegramsPerSecond - one.telegramsPerSecond)[0];
+  return { dialect, bytes: frames[0]!.length, rows, best };
 }
-for (const name of absent) console.log(`\nabsent: ${name} (npm could not install it here)`);
-if (sink === undefined) process.exitCode = 1;
+
+export const bench: Bench = {
+  what: 'P1 telegrams a second of CPU time beside the parsers of npm: ours from a stream of bytes with its CRC checked, peers from a whole string.',
+
+  async run({ quick }) {
+    // One of the peers writes a line to the console for each that it does not know, and is measured without that.
+    for (const method of ['debug', 'warn', 'error'] as const) console[method] = () => undefined;
+    const { peers, absent } = await installPeers();
+    const dialects = DIALECTS.map((dialect) => measureDialect(dialect, peers, quick ? QUICK : FULL));
+    if (sink === undefined) throw new Error('nothing was parsed');
+    return {
+      ratios: dialects.map(({ dialect, rows, best }) => ({
+        name: `${dialect}: telegrams a second to the best peer's`,
+        value: best === undefined ? null : round(rows[0]!.telegramsPerSecond / best.telegramsPerSecond, 1),
+        goal: GOAL,
+      })),
+      figures: dialects.flatMap(({ dialect, rows }) =>
+        rows.map(({ name, telegramsPerSecond, fields }) => ({
+          name: `${dialect}: ${name}`,
+          value: telegramsPerSecond,
+          unit: `telegrams/s, ${fields} fields`,
+        })),
+      ),
+      absent: absent.map((name) => `${name} (npm could not install it here)`),
+      notes: dialects.map(
+        ({ dialect, bytes, best }) =>
+          `${dialect}: ${bytes} bytes a telegram; the best peer is ${best === undefined ? 'absent' : `${best.name} with ${best.fields} fields`}.`,
+      ),
+      details: { dialects },
+    };
+  },
+};

@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from '../../gateway/cli/up/ports.ts';
+import type { DevelopmentPki } from '../../pki/development.ts';
+import type { TenantId } from '../../protocol/identity.ts';
 
 /** Debian puts it in sbin, which is not on every path. */
 const MOSQUITTO = ['mosquitto', '/usr/sbin/mosquitto'].find(
@@ -11,6 +14,9 @@ const MOSQUITTO = ['mosquitto', '/usr/sbin/mosquitto'].find(
 );
 
 export const mosquittoIsHere = MOSQUITTO !== undefined;
+
+export const MOSQUITTO_ABSENT =
+  'Mosquitto is not installed (apt-get install mosquitto): no ratio can be taken';
 
 export interface Mosquitto {
   readonly pid: number;
@@ -27,7 +33,6 @@ export async function startMosquitto(options: {
   readonly authority: string;
   readonly certificate: string;
   readonly key: string;
-  readonly connectionsMax?: number;
 }): Promise<Mosquitto> {
   if (MOSQUITTO === undefined) throw new Error('mosquitto is not installed');
   const folder = mkdtempSync(join(tmpdir(), 'bench-mosquitto-'));
@@ -71,6 +76,22 @@ export async function startMosquitto(options: {
     throw error;
   }
   return { pid: child.pid!, port: options.port, stop };
+}
+
+/** Mosquitto for the devices of a tenant, or undefined where it is not installed. */
+export async function startPeer(
+  { layout }: DevelopmentPki,
+  tenant: TenantId,
+): Promise<Mosquitto | undefined> {
+  if (!mosquittoIsHere) return undefined;
+  const text = (file: string): string => readFileSync(file, 'utf8');
+  const [port] = await freePorts(1);
+  return startMosquitto({
+    port: port!,
+    authority: `${text(layout.issuing(tenant).certificate)}\n${text(layout.root.certificate)}`,
+    certificate: text(layout.front.certificate),
+    key: text(layout.front.key),
+  });
 }
 
 async function untilListening(port: number, child: ChildProcess): Promise<void> {
