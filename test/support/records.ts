@@ -16,12 +16,15 @@ export interface AcceptedRecord {
   readonly text: string;
 }
 
-/** Read a file of accepted records; one that is not there has none. */
+/**
+ * Read a file of accepted records; one that is not there has none. What stands behind the last line end is being
+ * written, or was when its MDM was killed: it was not acknowledged, and is no record.
+ */
 export function readRecords(file: string): AcceptedRecord[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, 'utf8')
     .split('\n')
-    .filter((line) => line !== '')
+    .slice(0, -1)
     .map((text) => {
       const { tenant, record } = JSON.parse(text) as {
         tenant: TenantId;
