@@ -195,7 +195,8 @@ class Run {
         this.#interrupt.happened,
         this.#broken.promise,
       ]);
-      await watch.settle();
+      // Whoever pressed Ctrl-C waits, and readings go on coming: then nothing would stand still.
+      if (!this.#interrupt.signal.aborted) await watch.settle();
     } finally {
       watch.end();
     }
