@@ -6,6 +6,7 @@ import { cpuNanoseconds, threadNanoseconds } from './lib/cpu.ts';
 import { median, round } from './lib/statistics.ts';
 import { createFloor } from './router/floor.ts';
 import { BATCH, createBenchRouter } from './router/pipeline.ts';
+import type { Rates } from './router/worker.ts';
 
 const TENANT = 'ores' as TenantId;
 /** As many signers as there are messages to choose from; with one place in the cache each is met for the first time. */
@@ -32,7 +33,7 @@ async function cost(batch: () => unknown, batches: number): Promise<Cost> {
 }
 
 /** Messages a second of so many router processes together, all running for the same while. */
-async function processes(count: number, runMs: number): Promise<number> {
+async function processes(count: number, runMs: number): Promise<Rates> {
   const workers = Array.from({ length: count }, () =>
     fork(new URL('./router/worker.ts', import.meta.url), [TENANT], { stdio: 'inherit' }),
   );
@@ -40,12 +41,13 @@ async function processes(count: number, runMs: number): Promise<number> {
   const rates = await Promise.all(
     workers.map(async (worker) => {
       worker.send({ runMs });
-      const [{ perSecond }] = (await once(worker, 'message')) as [{ perSecond: number }];
-      return perSecond;
+      const [rate] = (await once(worker, 'message')) as [Rates];
+      return rate;
     }),
   );
   for (const worker of workers) worker.kill();
-  return rates.reduce((sum, perSecond) => sum + perSecond, 0);
+  const sum = (of: (rate: Rates) => number): number => rates.reduce((total, rate) => total + of(rate), 0);
+  return { pipeline: sum(({ pipeline }) => pipeline), floor: sum(({ floor }) => floor) };
 }
 
 export const bench: Bench = {
@@ -75,7 +77,7 @@ export const bench: Bench = {
     const of = (name: keyof typeof contenders, part: keyof Cost): number =>
       median(costs[name].map((measured) => measured[part]));
 
-    const pairsMeasured: { one: number; two: number }[] = [];
+    const pairsMeasured: { one: Rates; two: Rates }[] = [];
     for (let pair = 0; pair < pairs; pair++) {
       progress(`one process and two, ${pair + 1} of ${pairs}`);
       const one = await processes(1, pairMs);
@@ -90,9 +92,23 @@ export const bench: Bench = {
           goal: { atLeast: 0.8 },
         },
         {
-          name: 'two router processes to one',
-          value: round(median(pairsMeasured.map(({ one, two }) => two / one))),
+          name: 'two router processes to one, as far as the machine gives them two cores',
+          value: round(
+            median(
+              pairsMeasured.map(
+                ({ one, two }) => (2 * (two.pipeline / one.pipeline)) / (two.floor / one.floor),
+              ),
+            ),
+          ),
           goal: { atLeast: 1.7 },
+        },
+        {
+          name: 'two router processes to one, as the clock has it',
+          value: round(median(pairsMeasured.map(({ one, two }) => two.pipeline / one.pipeline))),
+        },
+        {
+          name: 'the floor in two processes to one: what the machine gave',
+          value: round(median(pairsMeasured.map(({ one, two }) => two.floor / one.floor))),
         },
         {
           name: 'pipeline to floor, CPU of all threads of the process',
@@ -113,12 +129,12 @@ export const bench: Bench = {
         },
         {
           name: 'one process',
-          value: round(median(pairsMeasured.map(({ one }) => one)), 0),
+          value: round(median(pairsMeasured.map(({ one }) => one.pipeline)), 0),
           unit: 'messages/s',
         },
         {
           name: 'two processes',
-          value: round(median(pairsMeasured.map(({ two }) => two)), 0),
+          value: round(median(pairsMeasured.map(({ two }) => two.pipeline)), 0),
           unit: 'messages/s',
         },
       ],
@@ -126,7 +142,7 @@ export const bench: Bench = {
       notes: [
         `A message is a full day: import, export and gas by quarter-hour, five registers (${sample.payloadBytes} bytes of payload, ${sample.sealedBytes} sealed, ${sample.recordBytes} of record). They come ${BATCH} at a time, as the bus brings them at load.`,
         'The floor makes the same calls of node:crypto on the same messages and nothing else: import of the ephemeral key, ECDH, one HKDF, AES-GCM, ES256.',
-        'Two processes need two idle cores: beside other work their ratio says nothing.',
+        'Two processes need two idle cores. Each does the floor in turns with the pipeline, so what other work takes from them falls on both, and the ratio with the goal is taken beside the floor: where nothing else runs it is the plain one.',
       ],
       details: { batch: BATCH, devices: DEVICES, sample, costs, pairs: pairsMeasured },
     };
