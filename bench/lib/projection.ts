@@ -16,7 +16,7 @@ const WAYS = [
  */
 export function projections(fullMicroseconds: number, resumedMicroseconds: number): string[] {
   return WAYS.map(({ how, perSecond }) => {
-    const cores = (microseconds: number): number => round((perSecond * microseconds) / 1e6, 1);
+    const cores = (microseconds: number): number => round((perSecond * microseconds) / 1e6, 2);
     return `Projection, not a measurement: ${METERS.toLocaleString('en-US')} meters a day ${how} are ${Math.round(perSecond).toLocaleString('en-US')} a second, or ${cores(resumedMicroseconds)} busy cores for front and routers with resumed handshakes, ${cores(fullMicroseconds)} with full ones.`;
   });
 }
