@@ -25,7 +25,7 @@ export function buildProgram(): Command {
     .option(
       '--meters <n>',
       'daily indexes a day, spread over the operators (default 210)',
-      wholeNumber(1, 1_000_000),
+      wholeNumber(1, 100_000),
     )
     .option('--days <n>', 'with --once: days to run (default 1)', wholeNumber(1, 10_000))
     .option('--seed <n>', 'what the fleet is grown from (default 1)', wholeNumber(0, 2 ** 32 - 1))
