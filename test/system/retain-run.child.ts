@@ -36,6 +36,14 @@ const DAYS_BACK = 3_000;
 /** Held in flight for as long as it takes to copy the memory of a process. */
 const PATIENT_MS = 60_000;
 
+/** In the program's own process, before it starts: all garbage is collected when it is asked for, twice over. */
+const COLLECTS = `process.on('SIGUSR2', () => {
+  for (let times = 0; times < 2; times += 1) gc({ type: 'major', execution: 'sync' });
+  process.send({ type: 'notice', notice: 'collected' });
+});`;
+
+let collected = Promise.withResolvers<void>();
+
 const processes = await startProcesses(field, {
   onLine: logged,
   logLevel: 'debug',
@@ -46,7 +54,8 @@ const processes = await startProcesses(field, {
 
 /**
  * The same program, whose allocators overwrite what is freed (V8's and, by glibc's tunables, C's, without its caches
- * of freed blocks), and which collects garbage often: what its memory still holds, it holds on to.
+ * of freed blocks), and which frees all that it can when it is told to: what its memory still holds then, it holds
+ * on to. (Without being told, what was dropped since the last collection is there until the next.)
  */
 function erasingWhatIsFreed(spec: ChildSpec): ChildSpec {
   const tunables = { tcache_count: 0, mxfast: 0, perturb: 170 };
@@ -58,7 +67,10 @@ function erasingWhatIsFreed(spec: ChildSpec): ChildSpec {
       '--gc-global',
       '--max-semi-space-size=1',
       '--single-threaded-gc',
+      '--expose-gc',
+      `--import=data:text/javascript,${encodeURIComponent(COLLECTS)}`,
     ],
+    onNotice: () => collected.resolve(),
     env: {
       ...spec.env,
       GLIBC_TUNABLES: Object.entries(tunables)
@@ -144,6 +156,14 @@ const COMMANDS: Readonly<Record<Exclude<RunCommand['say'], 'end'>, () => Promise
   },
   async traffic() {
     return { type: 'sent', result: await told('traffic') };
+  },
+  async collect() {
+    for (const name of erasing) {
+      collected = Promise.withResolvers();
+      process.kill(pids[name]!, 'SIGUSR2');
+      await collected.promise;
+    }
+    return { type: 'collected' };
   },
 };
 

@@ -37,10 +37,11 @@ export type RunEvent =
   | { readonly type: 'ready'; readonly pids: Readonly<Record<string, number>>; readonly pending: number }
   | { readonly type: 'held'; readonly held: number }
   | { readonly type: 'sent'; readonly result: SendResult }
+  | { readonly type: 'collected' }
   | { readonly type: 'ended' };
 
 export interface RunCommand {
-  readonly say: 'hold' | 'release' | 'send' | 'traffic' | 'end';
+  readonly say: 'hold' | 'release' | 'send' | 'traffic' | 'collect' | 'end';
 }
 
 /**
@@ -106,6 +107,12 @@ export class CanaryRun {
   async tell(say: 'release' | 'send' | 'traffic'): Promise<SendResult> {
     this.#write({ say });
     return (await this.#next('sent')).result;
+  }
+
+  /** Garbage of the erasing processes is collected. */
+  async collect(): Promise<void> {
+    this.#write({ say: 'collect' });
+    await this.#next('collected');
   }
 
   async end(): Promise<void> {

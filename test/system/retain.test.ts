@@ -53,6 +53,7 @@ beforeAll(async () => {
   sent = await run.tell('release');
   lookInto('front', 'after');
   expect(await run.tell('traffic')).toMatchObject({ failed: 0, later: 0 });
+  await run.collect();
   for (const process of ['front', ERASING]) lookInto(process, 'after other traffic');
   await run.end();
   ({ files, hits: elsewhere } = search.inTree(run.tree, (path) => MDM.test(path)));
