@@ -38,17 +38,8 @@ export function issueDevice(
 ): DeviceIdentity {
   const { home, nowMs } = request;
   const guests = [...(request.guests ?? [])];
-  const authority = pki.authorities.get(home);
-  if (authority === undefined) throw wrongTenants(`there is no issuing CA of ${home}`);
-  if (new Set([home, ...guests]).size !== guests.length + 1 || guests.length > GUESTS_MAX)
-    throw wrongTenants(`guests are up to ${GUESTS_MAX} other tenants than the home, each once`);
-  const owners: Record<string, OwnerKey> = {};
-  for (const tenant of [home, ...guests]) {
-    const owner = pki.owners.get(tenant);
-    if (owner === undefined) throw wrongTenants(`there is no sealing key of ${tenant}`);
-    owners[tenant] = owner;
-  }
-  const device = request.device ?? (randomBytes(DEVICE_ID_BYTES).toString('hex') as DeviceId);
+  const { authority, owners } = issuersFor(pki, home, guests);
+  const device = request.device ?? newDeviceId();
   const uris = [home, ...guests].map((tenant) => deviceUri(tenant, device));
   const credential = (profile: Profile) => newCredential(authority, profile, device, uris, nowMs);
   return {
@@ -62,6 +53,30 @@ export function issueDevice(
     root: pki.root.pem,
     owners,
   };
+}
+
+/** A fresh pseudonym (docs/protocol: never a serial number, never an EAN). */
+export function newDeviceId(): DeviceId {
+  return randomBytes(DEVICE_ID_BYTES).toString('hex') as DeviceId;
+}
+
+/** Who signs for a device of these tenants, and the sealing keys that it is given. @throws ERR_PKI_TENANT */
+export function issuersFor(
+  pki: DevelopmentPki,
+  home: TenantId,
+  guests: readonly TenantId[],
+): { readonly authority: SigningAuthority; readonly owners: Readonly<Record<string, OwnerKey>> } {
+  const authority = pki.authorities.get(home);
+  if (authority === undefined) throw wrongTenants(`there is no issuing CA of ${home}`);
+  if (new Set([home, ...guests]).size !== guests.length + 1 || guests.length > GUESTS_MAX)
+    throw wrongTenants(`guests are up to ${GUESTS_MAX} other tenants than the home, each once`);
+  const owners: Record<string, OwnerKey> = {};
+  for (const tenant of [home, ...guests]) {
+    const owner = pki.owners.get(tenant);
+    if (owner === undefined) throw wrongTenants(`there is no sealing key of ${tenant}`);
+    owners[tenant] = owner;
+  }
+  return { authority, owners };
 }
 
 /** Make many devices, in the order asked, without holding the event loop. @throws ERR_PKI_TENANT, AbortError */

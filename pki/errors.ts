@@ -43,6 +43,18 @@ export const PKI_ERRORS = {
     'A CA of the development PKI has expired. Remove the folder to make a new one (devices must then be enrolled again).',
   ERR_PKI_BUSY: 'Another process is changing the revocation list; it did not finish in time. Try again.',
   ERR_PKI_IDENTITY: 'A device identity file is damaged or of another version. Enrol the device again.',
+  ERR_ENROL_REQUEST:
+    'An enrolment request is damaged, too large, of another version, or asks in one of its certificate requests for something else than it says. Have the device write it again.',
+  ERR_ENROL_KEY:
+    'A key of an enrolment request is no P-256 key, does not sign its own request, is there twice, or came with another request before. A device makes three keys of its own.',
+  ERR_ENROL_ANSWER:
+    "The answer to an enrolment request is damaged, or answers another request than the one whose keys this device holds. Fetch the answer to this device's request.",
+  ERR_ENROL_ROOT:
+    'Nobody has confirmed the field root of the answer, or it is another one than was confirmed. Compare its fingerprint with what the operator published, over another way than the answer came.',
+  ERR_ENROL_PENDING:
+    'A request is pending for other tenants or another root, or none is pending where one is needed. Go on with the pending one, or remove the file that the message names to begin anew.',
+  ERR_ENROL_EXISTS:
+    'This device has an identity already; it is never overwritten. Move the file away to enrol the device anew.',
   ERR_PKI_PKCS12:
     'The key, the chain or the password given for a PKCS#12 export cannot be used; the message says which.',
 } as const;

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -112,6 +114,51 @@ export function replaceFile(file: string, text: string, durable = true): void {
     throw error;
   }
   if (durable) syncFolder(dirname(file));
+}
+
+/**
+ * Make a file whole or not at all, and only where there is none: of two processes at once one makes it.
+ * @returns whether this call made it
+ */
+export function placeNew(file: string, text: string): boolean {
+  const fresh = beside(file);
+  let placed: boolean;
+  try {
+    writeNew(fresh, text);
+    placed = withFile(file, () => {
+      try {
+        linkSync(fresh, file);
+        return true;
+      } catch (error) {
+        if (systemCode(error) === 'EEXIST') return false;
+        throw error;
+      }
+    });
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+  syncFolder(dirname(file));
+  return placed;
+}
+
+/** What killed processes left beside a file that is now in its place: they may hold keys. */
+export function sweepBeside(file: string): void {
+  const folder = dirname(file);
+  const prefix = `.${basename(file)}.new-`;
+  for (const entry of readdirSync(folder))
+    if (entry.startsWith(prefix)) rmSync(join(folder, entry), { force: true });
+}
+
+/** The text of a file, or undefined where there is none. @throws ERR_PKI_DAMAGED, ERR_PKI_RIGHTS */
+export function readTextIfThere(file: string): string | undefined {
+  return withFile(file, () => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  });
 }
 
 /** Make a rename in this folder last. Some systems cannot open a folder; there the rename has to do. */

@@ -26,6 +26,11 @@ export function pkiLayout(directory: string) {
       certificate: at(tenant, 'sealing', `${kid}.crt`),
       key: at(tenant, 'sealing', `${kid}.key`),
     }),
+    /** What was issued to devices that asked: one answer per request, and which request each key came with. */
+    register: {
+      answer: (request: string) => at('register', 'requests', `${request}.json`),
+      key: (keyHash: string) => at('register', 'keys', keyHash),
+    },
   } as const;
 }
 export type PkiLayout = ReturnType<typeof pkiLayout>;

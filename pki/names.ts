@@ -6,6 +6,10 @@ export const issuingUri = (tenant: TenantId): string => `urn:hes:${tenant}:issui
 /** What a tenant's sealing key is called. */
 export const sealingUri = (tenant: TenantId): string => `urn:hes:${tenant}:sealing`;
 
+/** What a device that has no name yet asks under: its home first, then each guest. Never the form of a device's name. */
+export const enrolmentUri = (tenant: TenantId, request: string): string =>
+  `urn:hes:${tenant}:enrolment:${request}`;
+
 /** The CA of the shared head-end; the hyphen keeps it out of the space of tenant names. */
 export const HEAD_END_URI = 'urn:hes:head-end:issuing';
 export const FRONT_URI = 'urn:hes:head-end:front';

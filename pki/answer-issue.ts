@@ -1,0 +1,108 @@
+import { dirname } from 'node:path';
+import { type DeviceId, deviceUri } from '../protocol/identity.ts';
+import { type EnrolmentAnswer, parseEnrolmentAnswer } from './answer.ts';
+import { certify } from './certify.ts';
+import type { DevelopmentPki } from './development.ts';
+import { issuersFor, newDeviceId } from './devices.ts';
+import { pkiError } from './errors.ts';
+import { makeFolder, placeNew, readText, readTextIfThere, syncFolder, withFile } from './files.ts';
+import { CLOCK_SKEW_MS } from './generate.ts';
+import { toPem } from './pem.ts';
+import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName, documentText } from './request.ts';
+import { type CheckedEnrolment, keyHash } from './request-check.ts';
+
+export interface IssueOptions {
+  readonly nowMs: number;
+  /** Chosen by the operator, for a device whose keys were lost; a fresh random pseudonym where it is left out. */
+  readonly device?: DeviceId;
+}
+
+/**
+ * Certify a device's keys, and write it into the register, before anything is answered. A request that was answered
+ * before gets the same answer again: one request is one device, whenever this process is killed.
+ *
+ * @throws ERR_PKI_TENANT, ERR_ENROL_KEY (a key that came with another request), ERR_ENROL_REQUEST,
+ *   ERR_PKI_DAMAGED, ERR_PKI_RIGHTS
+ */
+export function answerEnrolment(
+  pki: DevelopmentPki,
+  checked: CheckedEnrolment,
+  options: IssueOptions,
+): { readonly answer: EnrolmentAnswer; readonly again: boolean } {
+  const { request } = checked.request;
+  const file = pki.layout.register.answer(request);
+  const before = readTextIfThere(file);
+  if (before !== undefined) {
+    // It may have been placed by a process that was killed before the folder was on the disk.
+    syncFolder(dirname(file));
+    return { answer: sameAnswer(before, file, checked, options), again: true };
+  }
+  // Everything that can be refused is refused before anything is written.
+  const answer = issue(pki, checked, options);
+  makeFolder(dirname(file));
+  claimKeys(pki, checked);
+  if (placeNew(file, documentText(answer))) return { answer, again: false };
+  return { answer: sameAnswer(readText(file), file, checked, options), again: true };
+}
+
+function issue(
+  pki: DevelopmentPki,
+  { request, spkis }: CheckedEnrolment,
+  { nowMs, device = newDeviceId() }: IssueOptions,
+): EnrolmentAnswer {
+  const { home, guests, root } = request;
+  const { authority, owners } = issuersFor(pki, home, guests);
+  if (root !== null && root !== keyHash(pki.root.certificate.der))
+    throw pkiError('ERR_ENROL_REQUEST', 'the device was told to take another field root than this one');
+  const uris = [home, ...guests].map((tenant) => deviceUri(tenant, device));
+  const certificate = (name: CredentialName): string =>
+    toPem(
+      'CERTIFICATE',
+      certify(authority, {
+        profile: CREDENTIALS[name],
+        subject: { commonName: device },
+        names: { uris },
+        spki: spkis[name],
+        notBeforeMs: nowMs - CLOCK_SKEW_MS,
+      }),
+    );
+  return {
+    type: 'hes-enrolment-answer',
+    version: 1,
+    request: request.request,
+    device,
+    home,
+    guests,
+    tls: certificate('tls'),
+    sign: certificate('sign'),
+    agree: certificate('agree'),
+    issuer: authority.certificatePem,
+    root: pki.root.pem,
+    owners,
+  };
+}
+
+/** A key belongs to one request for good: a device that was copied would otherwise become two under one key. */
+function claimKeys(pki: DevelopmentPki, { request, spkis }: CheckedEnrolment): void {
+  for (const name of CREDENTIAL_NAMES) {
+    const file = pki.layout.register.key(keyHash(spkis[name]));
+    makeFolder(dirname(file));
+    if (placeNew(file, `${request.request}\n`)) continue;
+    if (readText(file).trim() !== request.request)
+      throw pkiError('ERR_ENROL_KEY', `the key ${name} came with another request before`);
+  }
+}
+
+function sameAnswer(
+  text: string,
+  file: string,
+  { request }: CheckedEnrolment,
+  { device }: IssueOptions,
+): EnrolmentAnswer {
+  const answer = withFile(file, () => parseEnrolmentAnswer(text));
+  if (answer.home !== request.home || answer.guests.join() !== request.guests.join())
+    throw pkiError('ERR_ENROL_KEY', 'these keys were certified for other tenants before');
+  if (device !== undefined && device !== answer.device)
+    throw pkiError('ERR_ENROL_REQUEST', `this request was answered before, as device ${answer.device}`);
+  return answer;
+}
