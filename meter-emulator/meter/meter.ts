@@ -1,0 +1,240 @@
+import type { P1Keys } from '../../gateway/edge/p1/glo-keys.ts';
+import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
+import { type Random, seededRandom } from '../../gateway/runtime/random.ts';
+import type { DevicePlan } from '../fleet.ts';
+import type { P1Dialect, P1MeterState } from '../p1/encode.ts';
+import { Cadence } from './cadence.ts';
+import { dialectPort, LINES, simulatedHeader } from './dialect-ports.ts';
+import { FaultBox, type MeterFaults } from './fault-box.ts';
+import {
+  atAnotherSpeed,
+  type MeterFault,
+  STRAY_EVERY_MS,
+  spoilt,
+  strayByte,
+  type TelegramFault,
+} from './faults.ts';
+import { Household } from './household.ts';
+import { LINE_TICK_MS, Line } from './line.ts';
+import { type Endpoint, type MeterPort, type Outlet, openOutlet } from './outlet.ts';
+import { type TelegramMaker, telegramMaker } from './telegram.ts';
+
+export type { MeterFaults } from './fault-box.ts';
+export type { Endpoint, MeterPort } from './outlet.ts';
+
+export interface MeterOptions {
+  /** Which household: same seed and time, same registers. */
+  readonly seed: number;
+  readonly dialect?: P1Dialect;
+  /** May be simulated, and run faster than real time. */
+  readonly clock?: Clock;
+  readonly ports: readonly MeterPort[];
+  /** Encrypt what is sent (general-glo-ciphering); encrypted dialects need them. */
+  readonly keys?: P1Keys;
+  /** Seconds between telegrams in place of the dialect's own. */
+  readonly everySeconds?: number;
+  readonly phases?: 1 | 3;
+  /** What operator and customer change about a meter while it runs. */
+  readonly conditions?: () => MeterConditions;
+  /** The share of all telegrams that each of these faults hits. */
+  readonly shares?: Readonly<Partial<Record<TelegramFault, number>>>;
+  readonly onEvent?: (event: MeterEvent) => void;
+}
+
+/** Laid over what the household counts: tele-operations have their place here. */
+export type MeterConditions = Partial<Pick<P1MeterState, 'breaker' | 'limiterW' | 'message' | 'relays'>>;
+
+export type MeterEvent =
+  | {
+      readonly kind: 'telegram';
+      /** The meter's own time. */
+      readonly atMs: number;
+      readonly bytes: number;
+      readonly fault: TelegramFault | null;
+    }
+  | { readonly kind: 'fault'; readonly fault: MeterFault; readonly state: 'begun' | 'ended' }
+  /** What was pulled could not be put back yet: its place is taken. It is tried again. */
+  | { readonly kind: 'trouble'; readonly message: string };
+
+const DIALECT_USUAL: P1Dialect = 'emucs-2.1.1';
+
+/** How soon it is tried again to put back what was pulled. */
+const PLUG_AGAIN_MS = 250;
+
+/** While one of these lasts, no byte leaves the meter. */
+const MUTE: readonly MeterFault[] = ['silence', 'unplug', 'closed'];
+
+/**
+ * A household's electricity meter with its customer port on pseudo-terminals and TCP ports. It is SIMULATED: its
+ * header and its serial numbers say so.
+ */
+export class EmulatedPhysicalMeter {
+  readonly dialect: P1Dialect;
+  readonly periodSeconds: number;
+  /** Telegrams that began to be sent, spoilt ones too. */
+  telegrams = 0;
+  readonly #options: MeterOptions;
+  readonly #clock: Clock;
+  readonly #household: Household;
+  readonly #header: string;
+  readonly #outlets: readonly Outlet[];
+  readonly #line: Line;
+  readonly #cadence: Cadence;
+  readonly #random: Random;
+  readonly #bytesOf: TelegramMaker;
+  readonly #faults: FaultBox;
+  readonly #timer: NodeJS.Timeout;
+  #lastStrayMs = 0;
+  #plugging: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  private constructor(
+    options: MeterOptions,
+    household: Household,
+    bytesOf: TelegramMaker,
+    outlets: readonly Outlet[],
+  ) {
+    const { seed, dialect = DIALECT_USUAL, clock = systemClock, everySeconds, shares } = options;
+    this.#options = options;
+    this.dialect = dialect;
+    this.#clock = clock;
+    this.#household = household;
+    this.#header = simulatedHeader(dialect);
+    this.#outlets = outlets;
+    const { periodSeconds, line } = dialectPort(dialect);
+    this.periodSeconds = everySeconds ?? periodSeconds;
+    this.#line = new Line(LINES[line].bytesPerSecond, (bytes) => {
+      for (const outlet of outlets) outlet.write(bytes);
+    });
+    this.#cadence = new Cadence(this.periodSeconds * 1_000, clock.nowMs());
+    this.#random = seededRandom('emulated meter', seed);
+    this.#bytesOf = bytesOf;
+    this.#faults = new FaultBox(
+      {
+        begun: (fault) => this.#faultBegun(fault),
+        due: (fault) => (fault === 'unplug' ? this.#queue(() => this.#plug()) : this.#faults.over(fault)),
+        ended: (fault) => this.#tell({ kind: 'fault', fault, state: 'ended' }),
+      },
+      shares,
+    );
+    this.#timer = setInterval(() => this.#tick(), LINE_TICK_MS);
+  }
+
+  /**
+   * @throws ERR_EMULATED_METER_SOCAT, ERR_EMULATED_METER_PATH, ERR_EMULATED_METER_LISTEN,
+   * ERR_EMULATED_METER_HOUSEHOLD, ERR_EMULATED_METER_KEYS
+   */
+  static async start(options: MeterOptions): Promise<EmulatedPhysicalMeter> {
+    const { seed, phases, dialect = DIALECT_USUAL, keys } = options;
+    const household = new Household(seed, phases);
+    const bytesOf = telegramMaker(dialect, keys ?? null, seed);
+    const outlets: Outlet[] = [];
+    try {
+      for (const port of options.ports) outlets.push(await openOutlet(port));
+    } catch (error) {
+      for (const outlet of outlets) await outlet.unplug();
+      throw error;
+    }
+    return new EmulatedPhysicalMeter(options, household, bytesOf, outlets);
+  }
+
+  get faults(): MeterFaults {
+    return this.#faults;
+  }
+
+  /** In the order of the ports. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#outlets.map(({ endpoint }) => endpoint);
+  }
+
+  /** Whose meters hang here, on which channels. */
+  get plan(): DevicePlan {
+    return this.#household.plan;
+  }
+
+  get phases(): 1 | 3 {
+    return this.#household.phases;
+  }
+
+  get readers(): number {
+    return this.#outlets.reduce((sum, outlet) => sum + outlet.readers(), 0);
+  }
+
+  get nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** What a telegram of that moment says (milliseconds of the meter's clock). */
+  state(atMs: number = this.#clock.nowMs()): P1MeterState {
+    const state = this.#household.stateAt(atMs);
+    return { ...state, header: this.#header, ...this.#options.conditions?.() };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#faults.stop();
+    this.#line.stop();
+    await this.#plugging;
+    await this.#unplug();
+  }
+
+  #tick(): void {
+    if (this.#line.busy) return;
+    const realMs = performance.now();
+    const isMute = MUTE.some((fault) => this.#faults.has(fault));
+    const isNoisy = this.#faults.has('noise');
+    if (isNoisy && !isMute && realMs - this.#lastStrayMs >= STRAY_EVERY_MS) {
+      this.#lastStrayMs = realMs;
+      this.#line.send(strayByte(this.#random));
+    }
+    // Asked in any case: what was due while nothing could be sent is not sent later.
+    const atMs = this.#cadence.due(this.#clock.nowMs(), realMs);
+    if (atMs !== null && !isMute && !isNoisy) this.#send(atMs);
+  }
+
+  #send(atMs: number): void {
+    const state = this.state(atMs);
+    if (this.#faults.has('wrong-speed')) {
+      this.#line.send(atAnotherSpeed(this.#bytesOf(state).length));
+      return;
+    }
+    const fault = this.#faults.nextSpoil(this.#random);
+    const bytes = this.#bytesOf(state, (plain) =>
+      fault === null ? plain : spoilt(plain, fault, this.#random),
+    );
+    this.telegrams += 1;
+    this.#line.send(bytes);
+    this.#tell({ kind: 'telegram', atMs, bytes: bytes.length, fault });
+  }
+
+  #faultBegun(fault: MeterFault): void {
+    if (MUTE.includes(fault)) this.#line.stop();
+    if (fault === 'unplug') this.#queue(() => this.#unplug());
+    this.#tell({ kind: 'fault', fault, state: 'begun' });
+  }
+
+  /** Pulling and plugging one after the other, whatever is asked for meanwhile. */
+  #queue(work: () => Promise<void>): void {
+    this.#plugging = this.#plugging.then(work);
+  }
+
+  async #unplug(): Promise<void> {
+    for (const outlet of this.#outlets) await outlet.unplug();
+  }
+
+  async #plug(): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      for (const outlet of this.#outlets) await outlet.plug();
+      this.#faults.over('unplug');
+    } catch (error) {
+      this.#tell({ kind: 'trouble', message: (error as Error).message });
+      this.#faults.prolong('unplug', PLUG_AGAIN_MS);
+    }
+  }
+
+  #tell(event: MeterEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
