@@ -98,6 +98,7 @@ const isIdentityOf = (identity: DeviceIdentity, answer: EnrolmentAnswer): boolea
   CREDENTIAL_NAMES.every((name) => identity[name].certificate === answer[name]);
 
 function tidy(identityFile: string, identity: DeviceIdentity): void {
+  sweepBeside(identityFile);
   const pending = readPending(identityFile);
   if (pending !== undefined && CREDENTIAL_NAMES.every((name) => pending.keys[name] === identity[name].key))
     removePending(identityFile);

@@ -39,7 +39,7 @@ export function answerEnrolment(
   }
   // Everything that can be refused is refused before anything is written.
   const answer = issue(pki, checked, options);
-  makeFolder(dirname(file));
+  makeFolder(dirname(file), true);
   claimKeys(pki, checked);
   if (placeNew(file, documentText(answer))) return { answer, again: false };
   return { answer: sameAnswer(readText(file), file, checked, options), again: true };
@@ -86,7 +86,7 @@ function issue(
 function claimKeys(pki: DevelopmentPki, { request, spkis }: CheckedEnrolment): void {
   for (const name of CREDENTIAL_NAMES) {
     const file = pki.layout.register.key(keyHash(spkis[name]));
-    makeFolder(dirname(file));
+    makeFolder(dirname(file), true);
     if (placeNew(file, `${request.request}\n`)) continue;
     if (readText(file).trim() !== request.request)
       throw pkiError('ERR_ENROL_KEY', `the key ${name} came with another request before`);

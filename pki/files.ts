@@ -85,9 +85,9 @@ export function writeNew(file: string, text: string, durable = true): void {
  * Make a folder and those above it. (Step by step: Node's recursive mkdir never returns where the system denies
  * that a parent exists which is plainly there, as /proc does.)
  */
-export function makeFolder(folder: string): void {
+export function makeFolder(folder: string, durable = false): void {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  if (dirname(folder) !== folder) makeFolder(dirname(folder), durable);
   withFile(folder, () => {
     try {
       mkdirSync(folder, { mode: FOLDER_MODE });
@@ -96,6 +96,7 @@ export function makeFolder(folder: string): void {
       if (systemCode(error) !== 'EEXIST' || !statSync(folder).isDirectory()) throw error;
     }
   });
+  if (durable) syncFolder(dirname(folder));
 }
 
 /** The name of something being made beside its place; a killed process leaves nothing but such a name. */

@@ -87,7 +87,7 @@ export async function beginEnrolment(
   const there = readPending(identityFile);
   if (there === undefined) {
     const made = await makePending(wanted);
-    makeFolder(dirname(file));
+    makeFolder(dirname(file), true);
     if (placeNew(file, documentText({ version: 1, ...made }))) return { pending: made, continued: false };
   }
   // Placed by another process a moment ago, if not before: its keys are the device's.

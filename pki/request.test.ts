@@ -45,7 +45,7 @@ async function foreign(
         privateKey: pair.privateKey.toCryptoKey(algorithm, false, ['sign']),
         publicKey: pair.publicKey.toCryptoKey(algorithm, true, ['verify']),
       },
-      signingAlgorithm: algorithm as Algorithm,
+      signingAlgorithm: algorithm as never,
       extensions: askedExtensions({
         profile: PROFILES.deviceTls,
         commonName: request.request,
