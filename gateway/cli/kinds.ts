@@ -1,4 +1,4 @@
-export const CONFIG_KINDS = ['up', 'front', 'router', 'mdm', 'fleet'] as const;
+export const CONFIG_KINDS = ['up', 'front', 'router', 'mdm', 'fleet', 'edge'] as const;
 export type ConfigKind = (typeof CONFIG_KINDS)[number];
 
 /** The processes that `hes up` starts, each also to be started by itself. */

@@ -1,5 +1,6 @@
 import { mdmStandInConfig } from '../../deploy/mdm-standin/config.ts';
 import { fleetConfig } from '../../meter-emulator/config.ts';
+import { edgeConfig } from '../edge/service/config.ts';
 import { frontProcessConfig } from './services/front.ts';
 import { routerProcessConfig } from './services/router.ts';
 import { upConfig } from './up/config.ts';
@@ -11,4 +12,5 @@ export const PROCESS_CONFIGS = {
   router: routerProcessConfig,
   mdm: mdmStandInConfig,
   fleet: fleetConfig,
+  edge: edgeConfig,
 } as const;

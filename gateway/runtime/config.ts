@@ -77,7 +77,7 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
     return issue.keys.map((key) => `unknown key ${pathText([...issue.path, key])}`);
   if (issue.code === 'custom' && Array.isArray(issue.params?.['keys'])) {
     const keys = (issue.params['keys'] as string[]).map((key) =>
-      pathText([...issue.path, ...key.split('.')]),
+      pathText([...issue.path, ...key.split('.').map((step) => (/^\d+$/.test(step) ? Number(step) : step))]),
     );
     return [`${keys.join(' and ')}: ${issue.message}`];
   }
