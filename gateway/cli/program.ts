@@ -5,6 +5,7 @@ import { completionScript, SHELLS, type Shell } from './completion.ts';
 import { CONFIG_KINDS, type ConfigKind, SERVICES } from './kinds.ts';
 import { addModbusCommands } from './modbus/command.ts';
 import { addP1Commands } from './p1/command.ts';
+import { addPkiCommands } from './pki/command.ts';
 import type { UpFlags } from './up/options.ts';
 
 /** The whole command line as one table of commands; what each does is loaded only when it runs. */
@@ -67,20 +68,7 @@ export function buildProgram(): Command {
 
   addP1Commands(program);
   addModbusCommands(program);
-
-  const pki = program.command('pki').description('keys and certificates');
-  pki
-    .command('init')
-    .description(
-      'make a development PKI: field root, issuing CA, sealing key per operator, front certificate',
-    )
-    .option('--data <folder>', 'data folder (default .hes)')
-    .option('--tenants <list>', 'operators, separated by commas (default: the consortium)')
-    .option('--json', 'print what was made as JSON')
-    .action(async (flags: { data?: string; tenants?: string; json?: boolean }) => {
-      const { pkiInit } = await import('./pki.ts');
-      await pkiInit(flags);
-    });
+  addPkiCommands(program);
 
   const config = program.command('config').description('configuration files');
   config
