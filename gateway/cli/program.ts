@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '../runtime/log.ts';
 import { completionScript, SHELLS, type Shell } from './completion.ts';
+import { addEdgeCommands } from './edge/command.ts';
+import { addEmulateCommands } from './emulate/command.ts';
 import { CONFIG_KINDS, type ConfigKind, SERVICES } from './kinds.ts';
 import { addModbusCommands } from './modbus/command.ts';
 import { addP1Commands } from './p1/command.ts';
@@ -66,8 +68,10 @@ export function buildProgram(): Command {
         runNamedService(name, flags.config, flags.logLevel);
       });
 
+  addEdgeCommands(program);
   addP1Commands(program);
   addModbusCommands(program);
+  addEmulateCommands(program);
   addPkiCommands(program);
 
   const config = program.command('config').description('configuration files');
