@@ -64,6 +64,7 @@ async function ask(flags: EdgeEnrolFlags, target: EnrolTarget, root: string | nu
       ? `Ask for the fingerprint of its field root too, by another way than the answer, and add --root-fingerprint SHA256.\n`
       : '';
   const words = `${continued ? 'Going on with the three keys in' : 'Three keys were made; they stay here, in'} ${pendingFile(file)}.
+The request is called ${request.request}.
 Next: send ${flags.out ?? 'the request'} to ${request.home}, where \`hes pki enrol ${flags.out ?? 'FILE'} --out answer.json\` answers it;
 then run here \`hes edge enrol ${target.words} --answer answer.json\`.
 ${rootWords}`;

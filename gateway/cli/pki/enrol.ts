@@ -50,6 +50,7 @@ export function pkiEnrol(file: string, flags: PkiEnrolFlags): void {
     return;
   }
   const words = `Device ${answer.device} of ${[home, ...guests].join(', ')} ${again ? 'was enrolled before: this is the same answer again' : 'is enrolled'}.
+The request is called ${request}: it should be so on the installer's screen, too.
 Next: take ${flags.out ?? 'the answer'} to the device and run \`hes edge enrol … --answer ${flags.out ?? 'FILE'}\` there.
 The device takes the field root with this fingerprint (tell it to the installer by another way than the answer):
   ${fingerprintText(root)}
