@@ -7,6 +7,8 @@ export const EMULATED_METER_ERRORS = {
     'The pseudo-terminal cannot get its name: something is at the path already, or its folder is not there or not writable. Choose another path, or remove what is there.',
   ERR_EMULATED_METER_LISTEN:
     'The emulated P1 port cannot listen there: the TCP port is taken or not allowed. Choose another, or 0 for a free one.',
+  ERR_EMULATED_METER_FAULT:
+    'A fault was ordered in words that are not understood; the message says what would be.',
   ERR_EMULATED_METER_KEYS:
     'Keys and dialect do not go together: an encrypted dialect needs them, and another one takes none.',
 } as const;

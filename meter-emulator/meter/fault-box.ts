@@ -22,6 +22,8 @@ export interface MeterFaults {
   unplug(ms?: number): void;
   /** The customer port is closed, for ever unless told. */
   close(ms?: number): void;
+  /** From now on so large a share of all telegrams is spoilt so; 0 ends it. */
+  share(fault: TelegramFault, share: number): void;
   /** Any of them, by its name. */
   begin(fault: MeterFault, amount?: FaultAmount): void;
   /** End a lasting fault before its time. */
@@ -39,16 +41,15 @@ export interface FaultCalls {
 
 export class FaultBox implements MeterFaults {
   readonly #calls: FaultCalls;
-  readonly #shares: Readonly<Partial<Record<TelegramFault, number>>>;
+  readonly #shares = new Map<TelegramFault, number>();
   /** Lasting faults and the timers that end them. */
   readonly #standing = new Map<MeterFault, NodeJS.Timeout | null>();
   /** Telegrams still to be spoilt. */
   readonly #spoils = new Map<TelegramFault, number>();
   #stopped = false;
 
-  constructor(calls: FaultCalls, shares: Readonly<Partial<Record<TelegramFault, number>>> = {}) {
+  constructor(calls: FaultCalls) {
     this.#calls = calls;
-    this.#shares = shares;
   }
 
   noise(ms: number = METER_FAULTS.noise.usualMs): void {
@@ -74,6 +75,11 @@ export class FaultBox implements MeterFaults {
   }
   close(ms: number = METER_FAULTS.closed.usualMs): void {
     this.begin('closed', { ms });
+  }
+
+  share(fault: TelegramFault, share: number): void {
+    if (share > 0) this.#shares.set(fault, share);
+    else this.#shares.delete(fault);
   }
 
   begin(fault: MeterFault, { ms, telegrams }: FaultAmount = {}): void {
@@ -115,8 +121,7 @@ export class FaultBox implements MeterFaults {
       else this.#spoils.delete(fault);
       return fault;
     }
-    for (const [fault, share] of Object.entries(this.#shares))
-      if (random() < share) return fault as TelegramFault;
+    for (const [fault, share] of this.#shares) if (random() < share) return fault;
     return null;
   }
 

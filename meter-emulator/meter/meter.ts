@@ -16,10 +16,12 @@ import {
 } from './faults.ts';
 import { Household } from './household.ts';
 import { LINE_TICK_MS, Line } from './line.ts';
+import { ModbusFace, type ModbusPort, phasesOf } from './modbus.ts';
 import { type Endpoint, type MeterPort, type Outlet, openOutlet } from './outlet.ts';
 import { type TelegramMaker, telegramMaker } from './telegram.ts';
 
 export type { MeterFaults } from './fault-box.ts';
+export type { ModbusPort } from './modbus.ts';
 export type { Endpoint, MeterPort } from './outlet.ts';
 
 export interface MeterOptions {
@@ -28,6 +30,7 @@ export interface MeterOptions {
   readonly dialect?: P1Dialect;
   /** May be simulated, and run faster than real time. */
   readonly clock?: Clock;
+  /** Where its customer port leads to: none, one or several. */
   readonly ports: readonly MeterPort[];
   /** Encrypt what is sent (general-glo-ciphering); encrypted dialects need them. */
   readonly keys?: P1Keys;
@@ -38,6 +41,10 @@ export interface MeterOptions {
   readonly conditions?: () => MeterConditions;
   /** The share of all telegrams that each of these faults hits. */
   readonly shares?: Readonly<Partial<Record<TelegramFault, number>>>;
+  /** Modbus interfaces beside the customer port; the household then has the phases of the profiles. */
+  readonly modbus?: readonly ModbusPort[];
+  /** The pace of the line in place of the dialect's own; infinite sends a telegram at once. */
+  readonly bytesPerSecond?: number;
   readonly onEvent?: (event: MeterEvent) => void;
 }
 
@@ -78,6 +85,7 @@ export class EmulatedPhysicalMeter {
   readonly #household: Household;
   readonly #header: string;
   readonly #outlets: readonly Outlet[];
+  readonly #modbus: ModbusFace[] = [];
   readonly #line: Line;
   readonly #cadence: Cadence;
   readonly #random: Random;
@@ -94,7 +102,7 @@ export class EmulatedPhysicalMeter {
     bytesOf: TelegramMaker,
     outlets: readonly Outlet[],
   ) {
-    const { seed, dialect = DIALECT_USUAL, clock = systemClock, everySeconds, shares } = options;
+    const { seed, dialect = DIALECT_USUAL, clock = systemClock, everySeconds, bytesPerSecond } = options;
     this.#options = options;
     this.dialect = dialect;
     this.#clock = clock;
@@ -103,20 +111,19 @@ export class EmulatedPhysicalMeter {
     this.#outlets = outlets;
     const { periodSeconds, line } = dialectPort(dialect);
     this.periodSeconds = everySeconds ?? periodSeconds;
-    this.#line = new Line(LINES[line].bytesPerSecond, (bytes) => {
+    this.#line = new Line(bytesPerSecond ?? LINES[line].bytesPerSecond, (bytes) => {
       for (const outlet of outlets) outlet.write(bytes);
     });
-    this.#cadence = new Cadence(this.periodSeconds * 1_000, clock.nowMs());
+    this.#cadence = new Cadence(this.periodSeconds * 1_000, clock.nowMs(), performance.now());
     this.#random = seededRandom('emulated meter', seed);
     this.#bytesOf = bytesOf;
-    this.#faults = new FaultBox(
-      {
-        begun: (fault) => this.#faultBegun(fault),
-        due: (fault) => (fault === 'unplug' ? this.#queue(() => this.#plug()) : this.#faults.over(fault)),
-        ended: (fault) => this.#tell({ kind: 'fault', fault, state: 'ended' }),
-      },
-      shares,
-    );
+    this.#faults = new FaultBox({
+      begun: (fault) => this.#faultBegun(fault),
+      due: (fault) => (fault === 'unplug' ? this.#queue(() => this.#plug()) : this.#faults.over(fault)),
+      ended: (fault) => this.#faultEnded(fault),
+    });
+    for (const [fault, share] of Object.entries(options.shares ?? {}))
+      this.#faults.share(fault as TelegramFault, share);
     this.#timer = setInterval(() => this.#tick(), LINE_TICK_MS);
   }
 
@@ -125,21 +132,31 @@ export class EmulatedPhysicalMeter {
    * ERR_EMULATED_METER_HOUSEHOLD, ERR_EMULATED_METER_KEYS
    */
   static async start(options: MeterOptions): Promise<EmulatedPhysicalMeter> {
-    const { seed, phases, dialect = DIALECT_USUAL, keys } = options;
-    const household = new Household(seed, phases);
+    const { seed, dialect = DIALECT_USUAL, keys, modbus = [] } = options;
+    const household = new Household(seed, options.phases ?? phasesFor(modbus));
     const bytesOf = telegramMaker(dialect, keys ?? null, seed);
     const outlets: Outlet[] = [];
+    let meter: EmulatedPhysicalMeter | null = null;
     try {
       for (const port of options.ports) outlets.push(await openOutlet(port));
+      const opened = new EmulatedPhysicalMeter(options, household, bytesOf, outlets);
+      meter = opened;
+      for (const port of modbus) opened.#modbus.push(await ModbusFace.open(port, () => opened.state()));
+      return opened;
     } catch (error) {
+      await meter?.stop();
       for (const outlet of outlets) await outlet.unplug();
       throw error;
     }
-    return new EmulatedPhysicalMeter(options, household, bytesOf, outlets);
   }
 
   get faults(): MeterFaults {
     return this.#faults;
+  }
+
+  /** In the order in which they were ordered. */
+  get modbus(): readonly ModbusFace[] {
+    return this.#modbus;
   }
 
   /** In the order of the ports. */
@@ -211,7 +228,13 @@ export class EmulatedPhysicalMeter {
   #faultBegun(fault: MeterFault): void {
     if (MUTE.includes(fault)) this.#line.stop();
     if (fault === 'unplug') this.#queue(() => this.#unplug());
+    if (fault === 'silence') for (const { device } of this.#modbus) device.standing = { kind: 'silence' };
     this.#tell({ kind: 'fault', fault, state: 'begun' });
+  }
+
+  #faultEnded(fault: MeterFault): void {
+    if (fault === 'silence') for (const { device } of this.#modbus) device.standing = null;
+    this.#tell({ kind: 'fault', fault, state: 'ended' });
   }
 
   /** Pulling and plugging one after the other, whatever is asked for meanwhile. */
@@ -220,13 +243,13 @@ export class EmulatedPhysicalMeter {
   }
 
   async #unplug(): Promise<void> {
-    for (const outlet of this.#outlets) await outlet.unplug();
+    for (const outlet of [...this.#outlets, ...this.#modbus]) await outlet.unplug();
   }
 
   async #plug(): Promise<void> {
     if (this.#stopped) return;
     try {
-      for (const outlet of this.#outlets) await outlet.plug();
+      for (const outlet of [...this.#outlets, ...this.#modbus]) await outlet.plug();
       this.#faults.over('unplug');
     } catch (error) {
       this.#tell({ kind: 'trouble', message: (error as Error).message });
@@ -237,4 +260,10 @@ export class EmulatedPhysicalMeter {
   #tell(event: MeterEvent): void {
     this.#options.onEvent?.(event);
   }
+}
+
+/** Profiles of three-phase meters want three phases; without a profile any household will do. */
+function phasesFor(modbus: readonly ModbusPort[]): 1 | 3 | undefined {
+  if (modbus.length === 0) return undefined;
+  return modbus.some(({ profile }) => phasesOf(profile) === 3) ? 3 : 1;
 }

@@ -72,6 +72,11 @@ export async function serveModbusSerial(
   };
 }
 
+/** Meters on any stream of RTU frames, such as one's own end of a pseudo-terminal. */
+export function serveModbusStream(stream: Duplex, devices: readonly ModbusDevice[]): void {
+  attach(stream, devices, rtuFraming);
+}
+
 function listening(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(cannotListen(`${host}:${port}`, error)));

@@ -1,0 +1,72 @@
+import type { MeterFault } from '../../../meter-emulator/meter/faults.ts';
+import { METER_FAULTS } from '../../../meter-emulator/meter/faults.ts';
+import type { P1MeterState } from '../../../meter-emulator/p1/encode.ts';
+import type { Page } from './screens.ts';
+
+/** Everything that the terminal shows. */
+export interface MeterView {
+  readonly seed: number;
+  readonly dialect: string;
+  readonly state: P1MeterState;
+  readonly page: Page;
+  readonly position: string;
+  /** Real time on a terminal that is looked at: the arrow of a breaker that may be closed blinks. */
+  readonly blinkOn: boolean;
+  readonly readers: number;
+  readonly telegrams: number;
+  readonly standing: readonly MeterFault[];
+  readonly places: readonly string[];
+  readonly choosingFault: boolean;
+  readonly note: string;
+}
+
+const LCD_WIDTH = 44;
+
+export function renderMeter(view: MeterView): string[] {
+  const { state, page } = view;
+  const closed = view.standing.includes('closed');
+  return [
+    ` SIMULATED METER - measures nothing; household ${view.seed}, ${view.dialect}`,
+    '',
+    ` ┌${'─'.repeat(LCD_WIDTH)}┐`,
+    lcd(page.code, `T${state.rate}`),
+    lcd('', ''),
+    lcd('', page.value),
+    lcd('', ''),
+    lcd(breakerText(state.breaker, view.blinkOn), view.position),
+    lcd(localTime(state), closed ? 'P1 closed' : 'P1 open'),
+    ` └${'─'.repeat(LCD_WIDTH)}┘`,
+    ...(state.message === '' ? [] : [` Message: ${state.message}`]),
+    ...view.places.map((place) => ` ${place}`),
+    ` ${view.telegrams} telegrams; ${view.readers} ${view.readers === 1 ? 'reader' : 'readers'}`,
+    ` Faults: ${view.standing.length === 0 ? 'none' : view.standing.join(', ')}`,
+    ` ${view.note}`,
+    '',
+    ` ${view.choosingFault ? faultKeys() : 'space: button   f: faults   q: quit'}`,
+  ];
+}
+
+function lcd(left: string, right: string): string {
+  const inner = LCD_WIDTH - 2;
+  const room = Math.max(0, inner - right.length - 1);
+  return ` │ ${left.slice(0, room).padEnd(inner - Math.min(right.length, inner))}${right.slice(0, inner)} │`;
+}
+
+/** Ready to be closed by the person on site: the arrow above the switch blinks. */
+function breakerText(breaker: P1MeterState['breaker'], blinkOn: boolean): string {
+  if (breaker === null) return '';
+  if (breaker === 2) return `switch ready ${blinkOn ? '▲' : ' '}`;
+  return breaker === 1 ? 'switch closed' : 'switch open';
+}
+
+/** The meter's own clock, with its own offset. */
+function localTime({ time }: P1MeterState): string {
+  const local = new Date((time.epochSeconds + time.offsetMinutes * 60) * 1_000).toISOString();
+  return `${local.slice(0, 10)} ${local.slice(11, 19)}`;
+}
+
+function faultKeys(): string {
+  return Object.entries(METER_FAULTS)
+    .map(([name, { key }]) => `${key} ${name}`)
+    .join('  ');
+}
