@@ -1,13 +1,15 @@
 import { dirname } from 'node:path';
 import { type DeviceId, deviceUri } from '../protocol/identity.ts';
 import { type EnrolmentAnswer, parseEnrolmentAnswer } from './answer.ts';
+import { parseCertificate } from './certificate.ts';
 import { certify } from './certify.ts';
+import { parseCrl } from './crl.ts';
 import type { DevelopmentPki } from './development.ts';
 import { issuersFor, newDeviceId } from './devices.ts';
 import { pkiError } from './errors.ts';
 import { makeFolder, placeNew, readText, readTextIfThere, syncFolder, withFile } from './files.ts';
 import { CLOCK_SKEW_MS } from './generate.ts';
-import { toPem } from './pem.ts';
+import { derOf, toPem } from './pem.ts';
 import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName, documentText } from './request.ts';
 import { type CheckedEnrolment, keyHash } from './request-check.ts';
 
@@ -19,9 +21,10 @@ export interface IssueOptions {
 
 /**
  * Certify a device's keys, and write it into the register, before anything is answered. A request that was answered
- * before gets the same answer again: one request is one device, whenever this process is killed.
+ * before gets the same certificates again, with the sealing keys of today: one request is one device, whenever this
+ * process is killed.
  *
- * @throws ERR_PKI_TENANT, ERR_ENROL_KEY (a key that came with another request), ERR_ENROL_REQUEST,
+ * @throws ERR_PKI_TENANT, ERR_ENROL_KEY (a key that came with another request, or was revoked), ERR_ENROL_REQUEST,
  *   ERR_PKI_DAMAGED, ERR_PKI_RIGHTS
  */
 export function answerEnrolment(
@@ -35,14 +38,14 @@ export function answerEnrolment(
   if (before !== undefined) {
     // It may have been placed by a process that was killed before the folder was on the disk.
     syncFolder(dirname(file));
-    return { answer: sameAnswer(before, file, checked, options), again: true };
+    return { answer: sameAnswer(pki, before, checked, options), again: true };
   }
   // Everything that can be refused is refused before anything is written.
   const answer = issue(pki, checked, options);
   makeFolder(dirname(file), true);
   claimKeys(pki, checked);
   if (placeNew(file, documentText(answer))) return { answer, again: false };
-  return { answer: sameAnswer(readText(file), file, checked, options), again: true };
+  return { answer: sameAnswer(pki, readText(file), checked, options), again: true };
 }
 
 function issue(
@@ -94,15 +97,30 @@ function claimKeys(pki: DevelopmentPki, { request, spkis }: CheckedEnrolment): v
 }
 
 function sameAnswer(
+  pki: DevelopmentPki,
   text: string,
-  file: string,
   { request }: CheckedEnrolment,
   { device }: IssueOptions,
 ): EnrolmentAnswer {
+  const { home, guests } = request;
+  const file = pki.layout.register.answer(request.request);
   const answer = withFile(file, () => parseEnrolmentAnswer(text));
-  if (answer.home !== request.home || answer.guests.join() !== request.guests.join())
+  if (answer.home !== home || answer.guests.join() !== guests.join())
     throw pkiError('ERR_ENROL_KEY', 'these keys were certified for other tenants before');
   if (device !== undefined && device !== answer.device)
     throw pkiError('ERR_ENROL_REQUEST', `this request was answered before, as device ${answer.device}`);
-  return answer;
+  if (isRevoked(pki, answer))
+    throw pkiError('ERR_ENROL_KEY', `the certificates of device ${answer.device} were revoked`, {
+      context: { device: answer.device },
+    });
+  return { ...answer, owners: issuersFor(pki, home, guests).owners };
+}
+
+function isRevoked(pki: DevelopmentPki, answer: EnrolmentAnswer): boolean {
+  const file = pki.layout.crl(answer.home);
+  const { entries } = withFile(file, () => parseCrl(derOf('X509 CRL', readText(file))));
+  const revoked = new Set(entries.map(({ serial }) => serial));
+  return CREDENTIAL_NAMES.some((name) =>
+    revoked.has(parseCertificate(derOf('CERTIFICATE', answer[name])).serial),
+  );
 }

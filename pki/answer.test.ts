@@ -16,7 +16,7 @@ import {
   rootFingerprint,
 } from './answer-accept.ts';
 import { answerEnrolment } from './answer-issue.ts';
-import { createDevelopmentPki, issueDevice } from './development.ts';
+import { createDevelopmentPki, issueDevice, revokeDevice } from './development.ts';
 import { readDeviceIdentity } from './identity.ts';
 import { documentText, type EnrolmentRequest } from './request.ts';
 import { checkEnrolmentRequest } from './request-check.ts';
@@ -76,6 +76,13 @@ describe('an issuing CA that is asked', () => {
     expect([first.again, second.again]).toEqual([false, true]);
     expect(second.answer).toEqual(first.answer);
     expect(() => answerTo(request, pki, OTHER_DEVICE)).toThrow(code('ERR_ENROL_REQUEST'));
+  });
+
+  it('does not answer again once the certificates are revoked', async () => {
+    const { file, request } = await device();
+    const { identity } = acceptAnswer(file, documentText(answerTo(request).answer), confirmed);
+    revokeDevice(pki, identity, { nowMs: NOW_MS });
+    expect(() => answerTo(request)).toThrow(code('ERR_ENROL_KEY'));
   });
 
   it('goes on where a killed one had claimed the keys and not yet answered', async () => {

@@ -46,7 +46,7 @@ export const PKI_ERRORS = {
   ERR_ENROL_REQUEST:
     'An enrolment request is damaged, too large, of another version, or asks in one of its certificate requests for something else than it says. Have the device write it again.',
   ERR_ENROL_KEY:
-    'A key of an enrolment request is no P-256 key, does not sign its own request, is there twice, or came with another request before. A device makes three keys of its own.',
+    'A key of an enrolment request is no P-256 key, does not sign its own request, is there twice, came with another request before, or was revoked. A device makes three keys of its own.',
   ERR_ENROL_ANSWER:
     "The answer to an enrolment request is damaged, or answers another request than the one whose keys this device holds. Fetch the answer to this device's request.",
   ERR_ENROL_ROOT:

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -132,6 +133,8 @@ export function placeNew(file: string, text: string): boolean {
         return true;
       } catch (error) {
         if (systemCode(error) === 'EEXIST') return false;
+        // Who made it in between has swept this one away (sweepBeside).
+        if (systemCode(error) === 'ENOENT' && existsSync(file)) return false;
         throw error;
       }
     });

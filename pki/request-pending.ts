@@ -88,7 +88,10 @@ export async function beginEnrolment(
   if (there === undefined) {
     const made = await makePending(wanted);
     makeFolder(dirname(file), true);
-    if (placeNew(file, documentText({ version: 1, ...made }))) return { pending: made, continued: false };
+    if (placeNew(file, documentText({ version: 1, ...made }))) {
+      sweepBeside(file);
+      return { pending: made, continued: false };
+    }
   }
   // Placed by another process a moment ago, if not before: its keys are the device's.
   const pending = there ?? readPending(identityFile);

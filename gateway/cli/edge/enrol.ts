@@ -7,6 +7,7 @@ import {
   enrolledIdentity,
   rootFingerprint,
 } from '../../../pki/answer-accept.ts';
+import { GUESTS_MAX } from '../../../pki/device-certificate.ts';
 import { CREDENTIAL_NAMES, documentText } from '../../../pki/request.ts';
 import { beginEnrolment, pendingFile, readPending, type Wanted } from '../../../pki/request-pending.ts';
 import { parseTenantId } from '../../../protocol/identity.ts';
@@ -79,9 +80,13 @@ function wantedOf(flags: EdgeEnrolFlags, target: EnrolTarget, root: string | nul
   const home = flags.home === undefined ? pending!.home : parseTenantId(flags.home);
   const named = flags.guest?.flatMap((list) => list.split(',').map((name) => parseTenantId(name.trim())));
   const others = [...new Set(target.owners)].filter((tenant) => tenant !== home);
+  const guests = named ?? (flags.home === undefined ? pending!.guests : others);
+  // The issuer would refuse it too, but then keys would be waiting for nothing.
+  if (new Set([home, ...guests]).size !== guests.length + 1 || guests.length > GUESTS_MAX)
+    throw usage(`guests are up to ${GUESTS_MAX} other operators than the home, each once`);
   return {
     home,
-    guests: named ?? (flags.home === undefined ? pending!.guests : others),
+    guests,
     root: root ?? pending?.root ?? null,
   };
 }
