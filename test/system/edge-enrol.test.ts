@@ -89,6 +89,17 @@ devices:
     for (const text of [request, answered.out]) expect(text).not.toContain('PRIVATE');
   });
 
+  it('is enrolled through one pipe where device and CA are on one machine', () => {
+    const hes = `"${process.execPath}" "${HES}"`;
+    const device = `${hes} edge enrol --identity piped/identity.json --development`;
+    const root = field.pki.layout.root.certificate;
+    const pipe = `${device} --home ores --root "${root}" | ${hes} pki enrol - --data "${field.directory}" | ${device} --answer - --json`;
+    const ran = spawnSync('sh', ['-c', pipe], { cwd: installer, encoding: 'utf8' });
+    expect(ran.status, ran.stderr).toBe(0);
+    expect(JSON.parse(ran.stdout)).toMatchObject({ state: 'enrolled', home: 'ores', guests: [] });
+    expect(readdirSync(join(installer, 'piped'))).toEqual(['identity.json']);
+  });
+
   it.skipIf(!openssl)('asks and is answered in what openssl takes (needs openssl)', () => {
     const run = (args: readonly string[], input: string) => {
       const { stdout, stderr, status } = spawnSync('openssl', args, {

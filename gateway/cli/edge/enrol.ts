@@ -38,9 +38,9 @@ export async function edgeEnrol(flags: EdgeEnrolFlags): Promise<void> {
   if (flags.answer !== undefined && (flags.home ?? flags.guest ?? flags.out) !== undefined)
     throw usage('--answer goes without --home, --guest and --out: the pending request says them');
   const target = await enrolTarget(flags);
-  const root = confirmedRoot(flags);
+  const root = await confirmedRoot(flags);
   if (flags.answer === undefined) await ask(flags, target, root);
-  else take(flags, flags.answer, target, root);
+  else await take(flags, flags.answer, target, root);
 }
 
 async function ask(flags: EdgeEnrolFlags, target: EnrolTarget, root: string | null): Promise<void> {
@@ -91,8 +91,13 @@ function wantedOf(flags: EdgeEnrolFlags, target: EnrolTarget, root: string | nul
   };
 }
 
-function take(flags: EdgeEnrolFlags, answer: string, target: EnrolTarget, root: string | null): void {
-  const text = readDocument(answer, ANSWER_BYTES_MAX);
+async function take(
+  flags: EdgeEnrolFlags,
+  answer: string,
+  target: EnrolTarget,
+  root: string | null,
+): Promise<void> {
+  const text = await readDocument(answer, ANSWER_BYTES_MAX);
   const { identity, again } = acceptAnswer(target.identity, text, {
     root,
     atMs: Date.now(),
@@ -116,10 +121,10 @@ Its certificates are valid until ${until.slice(0, 10)}. Next: \`hes edge run --c
 }
 
 /** Hex SHA-256 of the field root that the installer vouches for. @throws ERR_USAGE */
-function confirmedRoot({ root, rootFingerprint: text }: EdgeEnrolFlags): string | null {
+async function confirmedRoot({ root, rootFingerprint: text }: EdgeEnrolFlags): Promise<string | null> {
   if (root !== undefined && text !== undefined)
     throw usage('name the field root once: --root or --root-fingerprint');
-  if (root !== undefined) return rootFingerprint(readDocument(root, ROOT_BYTES_MAX));
+  if (root !== undefined) return rootFingerprint(await readDocument(root, ROOT_BYTES_MAX));
   if (text === undefined) return null;
   const hex = text.replaceAll(/[:\s]/g, '').toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(hex))

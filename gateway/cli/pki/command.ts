@@ -31,6 +31,6 @@ export function addPkiCommands(program: Command): void {
     .option('--json', 'with --out: print what was done as JSON')
     .action(async (request: string, flags: PkiEnrolFlags) => {
       const { pkiEnrol } = await import('./enrol.ts');
-      pkiEnrol(request, flags);
+      await pkiEnrol(request, flags);
     });
 }

@@ -19,10 +19,10 @@ export interface PkiEnrolFlags {
  * `hes pki enrol`: what the home tenant's issuing CA answers to a device's request.
  * @throws ERR_USAGE, ERR_ENROL_REQUEST, ERR_ENROL_KEY, ERR_PKI_*
  */
-export function pkiEnrol(file: string, flags: PkiEnrolFlags): void {
+export async function pkiEnrol(file: string, flags: PkiEnrolFlags): Promise<void> {
   const { device } = flags;
   if (device !== undefined && !isDeviceId(device)) throw usage('--device takes 16 lower-case hex digits');
-  const checked = checkEnrolmentRequest(parseEnrolmentRequest(readDocument(file, REQUEST_BYTES_MAX)));
+  const checked = checkEnrolmentRequest(parseEnrolmentRequest(await readDocument(file, REQUEST_BYTES_MAX)));
   const nowMs = Date.now();
   const pki = loadDevelopmentPki({
     directory: join(flags.data ?? '.hes', 'pki'),
