@@ -7,6 +7,8 @@ export const EXIT = {
   incomplete: 1,
   /** The command line was wrong. */
   usage: 2,
+  /** Nobody runs who could be asked (LSB, as `systemctl status`). */
+  notRunning: 3,
   /** The configuration was wrong; starting again will not help (EX_CONFIG of sysexits.h). */
   config: 78,
   /** Ended by Ctrl-C, as shells report it (128 + SIGINT). */

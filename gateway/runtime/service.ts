@@ -30,6 +30,8 @@ export interface RunningService {
   stop(): Promise<void>;
   /** What the parent process hears with `ready`. */
   readonly details?: ReadyDetails;
+  /** For a process that may be done by itself: its exit code. It is then stopped like one that was asked to. */
+  readonly ended?: Promise<number>;
 }
 
 export interface ServiceOptions {
@@ -99,14 +101,16 @@ export function runService(
   const run = async (): Promise<void> => {
     const running = await start({ name, log, counters, signal: stopping.signal });
     started = true;
+    let code: number = EXIT_OK;
     if (!stopping.signal.aborted) {
       await tellParent({ type: 'ready', details: running.details ?? {} });
       log.info(running.details ?? {}, 'ready');
-      await untilAborted(stopping.signal);
+      const stopped = untilAborted(stopping.signal).then(() => EXIT_OK);
+      code = await (running.ended === undefined ? stopped : Promise.race([stopped, running.ended]));
     }
     await running.stop();
     log.info('stopped');
-    await exit(EXIT_OK);
+    await exit(code);
   };
   run().catch((error: unknown) => {
     // A start that was cut short by the request to stop is no failure.

@@ -155,21 +155,26 @@ const outbox = z
   })
   .prefault({});
 
+/** gateway/edge/uplink/limits.ts says what each one means. */
 const uplink = z
   .strictObject({
     connectTimeoutMs: whole(100, 600_000).default(UPLINK_LIMITS.connectTimeoutMs),
     answerTimeoutMs: whole(100, 600_000).default(UPLINK_LIMITS.answerTimeoutMs),
+    receiptGraceMs: whole(10, 60_000).default(UPLINK_LIMITS.receiptGraceMs),
+    closeTimeoutMs: whole(10, 60_000).default(UPLINK_LIMITS.closeTimeoutMs),
+    window: whole(1, UPLINK_LIMITS.window * 2).default(UPLINK_LIMITS.window),
+    keepaliveSeconds: whole(1, 3_600).default(UPLINK_LIMITS.keepaliveSeconds),
   })
   .prefault({});
 
 /** How long the eyes of a P1 port are (gateway/edge/sources/timing.ts says what each one means). */
 const timing = z
   .strictObject({
-    telegramMs: whole(100, HOUR_MS).default(SOURCE_TIMING.telegramMs),
-    silenceMs: whole(100, HOUR_MS).default(SOURCE_TIMING.silenceMs),
-    detectMs: whole(100, HOUR_MS).default(SOURCE_TIMING.detectMs),
-    reopenMs: whole(100, DAY_MS).default(SOURCE_TIMING.reopenMs),
-    connectMs: whole(100, HOUR_MS).default(SOURCE_TIMING.connectMs),
+    telegramMs: whole(10, HOUR_MS).default(SOURCE_TIMING.telegramMs),
+    silenceMs: whole(10, HOUR_MS).default(SOURCE_TIMING.silenceMs),
+    detectMs: whole(10, HOUR_MS).default(SOURCE_TIMING.detectMs),
+    reopenMs: whole(10, DAY_MS).default(SOURCE_TIMING.reopenMs),
+    connectMs: whole(10, HOUR_MS).default(SOURCE_TIMING.connectMs),
     tickMs: whole(10, 10_000).default(SOURCE_TIMING.tickMs),
     backoff: z
       .strictObject({

@@ -1,0 +1,274 @@
+import { HesError, isHesError } from '../../../protocol/errors.ts';
+import { backoff } from '../../runtime/backoff.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
+import type { Counters } from '../../runtime/counters.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { Random } from '../../runtime/random.ts';
+import { dayOfOrdinal } from '../calendar.ts';
+import { EdgeDevice, type EdgeLimits } from '../device.ts';
+import type { Snapshot } from '../source.ts';
+import type { HeadEnd } from '../uplink/tls.ts';
+import { Chore } from './chore.ts';
+import type { EdgeServiceErrorCode } from './errors.ts';
+import { Gather } from './gather.ts';
+import type { LoadedIdentity } from './identity.ts';
+import type { MeteringTime } from './metering-time.ts';
+import type { EdgeSource } from './sources.ts';
+import type { DeviceStatus, ReceiptStatus, WakeStatus } from './status.ts';
+
+export interface RunnerOptions {
+  readonly directory: string;
+  readonly loaded: LoadedIdentity;
+  readonly sources: readonly EdgeSource[];
+  readonly headEnd: HeadEnd;
+  readonly development: boolean;
+  readonly limits: EdgeLimits;
+  /** How long after its end a day is closed. */
+  readonly closeAfterSeconds: number;
+  readonly time: MeteringTime;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly random: Random;
+  /** A source failed in a way that nobody foresaw. */
+  readonly fatal: (error: unknown) => void;
+  /** Steps with nobody's clock: a retry does not wait for a year because somebody set the date. */
+  readonly monotonicMs?: () => number;
+  readonly clock?: Clock;
+}
+
+/** After trouble with the disk: soon at first, and often enough to have a day closed by morning. */
+const RETRY = { baseMs: 2_000, maxMs: 300_000, minMs: 500 } as const;
+
+/**
+ * One device of the service: its sources, its days and its wakes. Whatever goes wrong in it is its own: it is said
+ * once, counted, shown in the status, and tried again.
+ *
+ * Nothing waits on a timer of hours: every second it is looked whether something is due, so a clock that is set, or
+ * a machine that slept, is caught up with at the next look.
+ */
+export class DeviceRunner {
+  readonly #options: RunnerOptions;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #gather: Gather;
+  readonly #stopping = new AbortController();
+  readonly #close: Chore;
+  readonly #wake: Chore;
+  readonly #open: Chore;
+  #device: EdgeDevice | null = null;
+  #running: Promise<unknown> | null = null;
+  /** Codes of what is wrong at the moment, by what it keeps from being done. */
+  readonly #troubles = new Map<'open' | 'observe' | 'close' | 'wake', string>();
+  #lastReceipt: ReceiptStatus | null = null;
+  #lastWake: WakeStatus | null = null;
+  #sourcesEnded = false;
+  /** Whoever waits for the end of a run is not one of eight million: no jitter. */
+  #hurried = false;
+  #refused = 0;
+
+  constructor(options: RunnerOptions) {
+    const { loaded, sources, log, counters, random, clock = systemClock } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#log = log.child({ device: loaded.identity.device });
+    this.#gather = new Gather({
+      channels: sources.map(({ channels }) => channels),
+      observe: (snapshot) => this.#observe(snapshot),
+      collided: (channel) => {
+        counters.count('edge.channelTaken');
+        this.#log.warn(
+          { channel },
+          'the P1 port shows a meter on a channel that edge.yaml gives to a Modbus meter: it is left out',
+        );
+      },
+    });
+    const { monotonicMs = () => performance.now() } = options;
+    const chore = () => new Chore(backoff({ ...RETRY, random }), monotonicMs);
+    this.#close = chore();
+    this.#wake = chore();
+    this.#open = chore();
+  }
+
+  /** Take the outbox and let the sources run. @throws ERR_OUTBOX_*, ERR_EDGE_DATA */
+  start(): void {
+    this.#device = this.#opened();
+    this.#troubles.delete('open');
+    this.#running = this.#runSources();
+    this.#running.catch((error: unknown) => this.#options.fatal(error));
+  }
+
+  /** It could not be started; from now on it is tried again. */
+  failed(error: unknown): void {
+    this.#failed('open', error, 'the device cannot be opened; it is tried again');
+  }
+
+  /** Look whether something is due. */
+  tick(): void {
+    if (this.#stopping.signal.aborted) return;
+    if (this.#device === null) {
+      this.#open.attempt(
+        async () => this.start(),
+        (error) => this.failed(error),
+      );
+      return;
+    }
+    this.#closeDays(this.#device);
+    this.#wakeUp(this.#device);
+  }
+
+  /** All of its sources came to their end, and nothing of what they gave waits any more. */
+  get isDone(): boolean {
+    const device = this.#device;
+    if (!this.#sourcesEnded || device === null || this.#close.isBusy || this.#wake.isBusy) return false;
+    return device.due().length === 0 && device.pending() === 0;
+  }
+
+  /** Whether an owner refused something in this run, or an input could not be read to its end. */
+  get isIncomplete(): boolean {
+    const unread = this.#options.sources.some((source) => {
+      const status = source.status();
+      return source.ends && status.kind === 'p1' && status.state !== 'ended';
+    });
+    return this.#refused > 0 || unread;
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running?.catch(() => undefined);
+    await Promise.all([this.#close.idle(), this.#wake.idle()]);
+    await this.#device?.close();
+  }
+
+  status(): DeviceStatus {
+    const { loaded, sources } = this.#options;
+    const { identity, certificates } = loaded;
+    const device = this.#device;
+    const owners = [identity.home, ...identity.guests];
+    return {
+      device: identity.device,
+      home: identity.home,
+      guests: identity.guests,
+      trouble: this.#troubles.values().next().value ?? null,
+      sources: sources.map((source) => source.status()),
+      lastReceipt: this.#lastReceipt,
+      lastWake: this.#lastWake,
+      outbox: device === null ? null : { pending: device.pending(), parked: device.parked() },
+      lastClosedDay: Object.fromEntries(
+        owners.flatMap((owner) => {
+          const through = device?.closedThrough(owner);
+          return through === undefined ? [] : [[owner, dayOfOrdinal(through).name]];
+        }),
+      ),
+      openDays: device?.due().length ?? 0,
+      nextWakeMs: device?.nextWakeMs() ?? null,
+      certificates,
+    };
+  }
+
+  #opened(): EdgeDevice {
+    const { loaded, directory, headEnd, limits, development, counters, random, sources } = this.#options;
+    const { identity, owners } = loaded;
+    try {
+      return EdgeDevice.open({
+        directory,
+        identity,
+        owners,
+        headEnd,
+        clock: this.#clock,
+        random,
+        log: this.#options.log,
+        counters,
+        limits,
+        development,
+        missedDays: sources.some(({ recorded }) => recorded) ? 'skip' : 'close',
+      });
+    } catch (cause) {
+      if (isHesError(cause)) throw cause;
+      const why = (cause as NodeJS.ErrnoException).code;
+      if (why === undefined) throw cause;
+      const code: EdgeServiceErrorCode = 'ERR_EDGE_DATA';
+      throw new HesError(code, `${directory} cannot be made or written by this user (${why})`, { cause });
+    }
+  }
+
+  async #runSources(): Promise<void> {
+    const { sources } = this.#options;
+    await Promise.all(
+      sources.map((source, index) =>
+        source.run((snapshot) => this.#gather.take(index, snapshot), this.#stopping.signal),
+      ),
+    );
+    if (this.#stopping.signal.aborted) return;
+    this.#sourcesEnded = true;
+    this.#hurried = true;
+    this.tick();
+  }
+
+  #observe(snapshot: Snapshot): void {
+    const device = this.#device!;
+    try {
+      device.observe(snapshot);
+    } catch (error) {
+      if (!isHesError(error)) throw error;
+      this.#failed('observe', error, 'what a source shows is not taken');
+      return;
+    }
+    this.#troubles.delete('observe');
+    this.#closeDays(device);
+  }
+
+  /** Days that ended long enough ago; for a recording all that ended. */
+  #closeDays(device: EdgeDevice): void {
+    const due = device.due();
+    if (due.length === 0) return;
+    const { time, closeAfterSeconds, sources } = this.#options;
+    const untilSeconds = sources.some(({ recorded }) => recorded)
+      ? Number.POSITIVE_INFINITY
+      : time.seconds - closeAfterSeconds;
+    const last = due.findLast(({ day }) => day.end <= untilSeconds);
+    if (last === undefined) return;
+    this.#close.attempt(
+      async () => {
+        const closed = await device.closeDay(last.day);
+        this.#troubles.delete('close');
+        this.#hurried ||= this.#sourcesEnded;
+        if (closed > 0) this.#log.info({ readings: closed, through: last.day.name }, 'closed');
+      },
+      (error) => this.#failed('close', error, 'a day cannot be closed; it is tried again'),
+    );
+  }
+
+  #wakeUp(device: EdgeDevice): void {
+    const nextMs = device.nextWakeMs();
+    if (nextMs === null) return;
+    const isHurried = this.#hurried && !this.#close.isBusy;
+    if (nextMs > this.#clock.nowMs() && !isHurried) return;
+    this.#wake.attempt(
+      async () => {
+        this.#hurried = false;
+        const { settled, delivered, duplicates, refused, later, failed, failure } = await device.wake(
+          this.#stopping.signal,
+        );
+        this.#troubles.delete('wake');
+        const atMs = this.#clock.nowMs();
+        this.#lastWake = { atMs, failure: failure?.code ?? null };
+        for (const { owner, day, verdict } of settled)
+          this.#lastReceipt = { owner, day: dayOfOrdinal(day).name, verdict, atMs };
+        this.#refused += refused;
+        this.#log.info(
+          { delivered, duplicates, refused, later, failed, ...(failure && { failure: failure.code }) },
+          failure === null ? 'woke' : 'woke, and not all was answered',
+        );
+      },
+      (error) => this.#failed('wake', error, 'the outbox cannot be sent; it is tried again'),
+    );
+  }
+
+  /** Counted each time, said when it is another trouble than before. */
+  #failed(what: 'open' | 'observe' | 'close' | 'wake', error: unknown, text: string): void {
+    const code = isHesError(error) ? error.code : 'ERR_UNEXPECTED';
+    this.#options.counters.count(`edge.trouble.${what}.${code}`);
+    if (this.#troubles.get(what) !== code) this.#log.error({ err: error }, text);
+    this.#troubles.set(what, code);
+  }
+}
