@@ -11,7 +11,7 @@ import { HesError } from '../../protocol/errors.ts';
 export const METERING_ZONE = 'Europe/Brussels';
 
 export const QUARTER_SECONDS = 900;
-const DAY_SECONDS = 86_400;
+export const DAY_SECONDS = 86_400;
 
 /** A clock change makes a day an hour longer at most. */
 export const QUARTERS_MAX = 100;

@@ -6,8 +6,16 @@ import { Counters } from '../runtime/counters.ts';
 import { type Log, silentLog } from '../runtime/log.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import type { LocalDay } from './calendar.ts';
-import { DayAccumulator, type DayNotice, type DueDay, type MissedDays, type OwnerMap } from './day.ts';
-import type { OutboxFiles } from './outbox/files.ts';
+import { Checkpoint, type Restored } from './checkpoint/checkpoint.ts';
+import {
+  DayAccumulator,
+  type DayNotice,
+  type Doubt,
+  type DueDay,
+  type MissedDays,
+  type OwnerMap,
+} from './day.ts';
+import { nodeFiles, type OutboxFiles } from './outbox/files.ts';
 import type { OutboxLimits } from './outbox/limits.ts';
 import { type NewEntry, Outbox } from './outbox/outbox.ts';
 import { SCHEDULE_LIMITS, type ScheduleLimits, WakeSchedule } from './schedule.ts';
@@ -42,17 +50,26 @@ export interface EdgeDeviceOptions {
   readonly development?: boolean;
   /** `skip` for recordings: no index for a day in which nothing was seen. */
   readonly missedDays?: MissedDays;
+  /**
+   * Keep the running day on the disk, sealed to the device, so that a restart leaves no gap but the outage itself.
+   * Off unless asked for: a fleet of 10,000 would write 64 files a second for days that nobody misses.
+   */
+  readonly checkpoint?: boolean;
   readonly files?: OutboxFiles;
 }
 
 /**
  * The meter side of the uplink: snapshots in, sealed days out.
  *
- * Of a day in progress nothing is on disk; of a closed one only what its owner can open. `observe` never waits and
+ * Of a day in progress nothing is on disk, or with `checkpoint` only what this device can open; of a closed one only
+ * what its owner can open. `observe` never waits and
  * never fails for a disk or a network. `closeDay` and `wake` may be called at any time and as often as one likes.
  */
 export class EdgeDevice {
   readonly device: DeviceIdentity['device'];
+  /** What was left of the running day by the process before this one. */
+  readonly restored: Restored;
+  readonly #checkpoint: Checkpoint | null;
   readonly #options: EdgeDeviceOptions;
   readonly #log: Log;
   readonly #counters: Counters;
@@ -84,9 +101,13 @@ export class EdgeDevice {
       log: this.#log,
       counters: this.#counters,
     });
+    this.#checkpoint = options.checkpoint === true ? this.#newCheckpoint() : null;
+    const { restored, state } = this.#checkpoint?.load() ?? { restored: 'none', state: [] };
+    this.restored = restored;
     this.#days = new DayAccumulator({
       owners: options.owners,
       closedThrough: outbox.through(),
+      restored: state,
       notice: (notice, owner) => this.#notice(notice, owner),
       ...(options.missedDays === undefined ? {} : { missedDays: options.missedDays }),
     });
@@ -103,13 +124,18 @@ export class EdgeDevice {
       ...(log === undefined ? {} : { log }),
       ...(files === undefined ? {} : { files }),
     });
-    return new EdgeDevice(options, outbox);
+    try {
+      return new EdgeDevice(options, outbox);
+    } catch (error) {
+      outbox.close();
+      throw error;
+    }
   }
 
   /** Take what the meters show. @throws ERR_EDGE_TIME, ERR_EDGE_METERS, ERR_EDGE_CLOSED; what the owner map throws */
   observe(snapshot: Snapshot): void {
     this.#requireOpen();
-    this.#days.observe(snapshot);
+    if (this.#days.observe(snapshot)) this.#keepDay();
     this.#noteOwners();
   }
 
@@ -169,11 +195,12 @@ export class EdgeDevice {
     return this.#inTurn(() => this.#waker.wake(() => this.#identity(), either));
   }
 
-  /** End a running wake, wait for it and let go of the outbox. */
+  /** End a running wake, wait for it, keep the running day and let go of the outbox. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     await this.#tail;
+    await this.#checkpoint?.close(this.#days);
     this.#outbox.close();
   }
 
@@ -198,6 +225,7 @@ export class EdgeDevice {
       }
       stored += await this.#store(entries);
       for (const due of closing) if (!stuck.has(due.owner)) this.#days.closed(due);
+      this.#keepDay();
     }
     if (stored > 0) this.#schedule.added();
     for (const error of stuck.values()) throw error;
@@ -250,7 +278,17 @@ export class EdgeDevice {
     });
   }
 
-  #notice(notice: DayNotice, owner: TenantId): void {
+  #newCheckpoint(): Checkpoint {
+    const { directory, files = nodeFiles } = this.#options;
+    const identity = this.#identity();
+    return new Checkpoint({ directory, identity, files, log: this.#log, counters: this.#counters });
+  }
+
+  #keepDay(): void {
+    this.#checkpoint?.save(this.#days);
+  }
+
+  #notice(notice: DayNotice | Doubt, owner: TenantId | null): void {
     this.#counters.count(`edge.notice.${notice}`);
     this.#log.warn({ device: this.device, owner, notice }, 'a day is not as it should be');
   }

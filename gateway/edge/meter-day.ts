@@ -24,12 +24,22 @@ const UNUSABLE_FLAGS = QUALITY.placeholder | QUALITY.clockInvalid;
 /** Only these are asked about after the day: how bad the voltage was, how loaded the connection. */
 const EXTREME_UNITS: ReadonlySet<Unit> = new Set<Unit>(['V', 'A']);
 
-interface Range {
+export interface Range {
   readonly obis: Extreme['obis'];
   readonly unit: Unit;
   readonly scaler: number;
   min: number;
   max: number;
+}
+
+/** All that a meter's day consists of, for whoever keeps it over a restart. Shared, not copied. */
+export interface MeterDayState {
+  readonly day: LocalDay;
+  readonly last: MeterSnapshot;
+  readonly lastAt: Timestamp;
+  readonly rows: readonly Row[];
+  readonly ranges: readonly Range[];
+  readonly sticky: number;
 }
 
 /** What one meter did in one day: samples for the profile, extremes, flags, and how it stood last. */
@@ -52,6 +62,14 @@ export class MeterDay {
     return new MeterDay(day, meter, at, []);
   }
 
+  /** A day that goes on after a restart. */
+  static restored({ day, last, lastAt, rows, ranges, sticky }: MeterDayState): MeterDay {
+    const track = new MeterDay(day, last, lastAt, [...rows]);
+    track.#ranges.push(...ranges);
+    track.#sticky = sticky;
+    return track;
+  }
+
   /** The same meter on another day. It knows where its registers stood. */
   following(day: LocalDay): MeterDay {
     const rows = this.#rows.map((row) => followingRow(row, day));
@@ -66,26 +84,44 @@ export class MeterDay {
     return this.#lastAt;
   }
 
-  /** Take what the meter shows; `boundary` is the slot that this is a sample for, where it is one. */
-  observe(meter: MeterSnapshot, at: Timestamp, boundary: number | null): void {
+  get state(): MeterDayState {
+    const { day } = this;
+    return {
+      day,
+      last: this.#last,
+      lastAt: this.#lastAt,
+      rows: this.#rows,
+      ranges: this.#ranges,
+      sticky: this.#sticky,
+    };
+  }
+
+  /**
+   * Take what the meter shows; `boundary` is the slot that this is a sample for, where it is one.
+   * True when something was kept that must not be lost: a sample or a flag.
+   */
+  observe(meter: MeterSnapshot, at: Timestamp, boundary: number | null): boolean {
+    const before = this.#sticky;
     this.#last = meter;
     this.#lastAt = at;
     this.#sticky |= meter.flags & STICKY_FLAGS;
     for (const instant of meter.instants) this.#extend(instant);
-    this.sample(meter, boundary);
+    return this.sample(meter, boundary) || this.#sticky !== before;
   }
 
   /** Put registers into the slots that they are samples for, without having been seen in this day. */
-  sample(meter: MeterSnapshot, boundary: number | null): void {
+  sample(meter: MeterSnapshot, boundary: number | null): boolean {
+    let kept = false;
     for (let index = 0; index < meter.registers.length; index++) {
       const register = meter.registers[index]!;
       if (boundary === null && register.time === null) continue;
       if ((register.flags & UNUSABLE_FLAGS) !== 0) continue;
       const row = this.#rowOf(register, index);
       if (row === undefined) continue;
-      if (register.time !== null) sampleCapture(row, register);
-      else if (boundary !== null) sampleBoundary(row, boundary, register);
+      if (register.time !== null) kept = sampleCapture(row, register) || kept;
+      else if (boundary !== null) kept = sampleBoundary(row, boundary, register) || kept;
     }
+    return kept;
   }
 
   /** The quarter-hours are given up to save memory; the registers that close the day stay. */

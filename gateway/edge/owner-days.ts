@@ -1,16 +1,16 @@
 import type { TenantId } from '../../protocol/identity.ts';
 import { METERS_MAX } from '../../protocol/limits.ts';
-import { type ClockQuality, type MeterReading, QUALITY, type Timestamp } from '../../protocol/reading.ts';
+import type { Timestamp } from '../../protocol/reading.ts';
 import { dayAfter, dayAt, dayOfOrdinal, type LocalDay, QUARTER_SECONDS } from './calendar.ts';
+import { type Closing, type DayDraft, draftOf, type EndedDay, isSame, withLateComers } from './ended-day.ts';
 import { MeterDay } from './meter-day.ts';
 import { clockQuality, SAMPLE_TOLERANCE_SECONDS } from './quality.ts';
 import type { MeterSnapshot } from './source.ts';
 
+export type { DayDraft } from './ended-day.ts';
+
 /** An owner whose meters are gone from the telegrams is waited for so long; then the day closes with what was seen last. */
 const ABSENT_GRACE_SECONDS = 3600;
-
-/** A capture of midnight may be read some time after it (M-Bus is asked at intervals). */
-const LATE_CAPTURE_SECONDS = 3600;
 
 /** After an outage so many days are closed late; whatever is older is beyond what any market process asks for. */
 export const MISSED_DAYS_MAX = 62;
@@ -30,28 +30,30 @@ const SET_BACK_DAYS_MAX = 2;
  */
 export type MissedDays = 'close' | 'skip';
 
-export type DayNotice = 'clockSetBack' | 'daysReopened' | 'profileDropped' | 'dayDropped' | 'daysMissed';
+export type DayNotice =
+  | 'clockSet'
+  | 'clockSetBack'
+  | 'daysReopened'
+  | 'profileDropped'
+  | 'dayDropped'
+  | 'daysMissed';
 
-/** How all meters of one owner stood at the end of one day. */
-interface Closing {
-  readonly meters: readonly MeterSnapshot[];
-  readonly at: Timestamp;
-  readonly meterTime: Timestamp | null;
-}
-
-interface EndedDay {
-  readonly day: LocalDay;
-  readonly meters: readonly MeterDay[];
-  readonly closing: Closing;
-}
-
-/** A day of one owner, ready to be numbered, signed and sealed. */
-export interface DayDraft {
+/** All that an owner's days consist of, for whoever keeps them over a restart. Shared, not copied. */
+export interface OwnerDaysState {
   readonly owner: TenantId;
-  readonly day: LocalDay;
-  readonly capturedAt: Timestamp;
-  readonly clock: ClockQuality;
-  readonly meters: readonly MeterReading[];
+  readonly through: number;
+  readonly day: LocalDay | null;
+  readonly meters: readonly MeterDay[];
+  readonly meterTime: Timestamp | null;
+  readonly ended: readonly EndedDay[];
+}
+
+export interface OwnerDaysOptions {
+  readonly owner: TenantId;
+  /** Every day up to this ordinal is closed; undefined for an owner that was never seen. */
+  readonly through: number | undefined;
+  readonly notice: (notice: DayNotice) => void;
+  readonly missedDays: MissedDays;
 }
 
 /** The days of one owner behind a device: the one in progress, and those that ended and are not closed yet. */
@@ -65,17 +67,43 @@ export class OwnerDays {
   #meters: MeterDay[] = [];
   #meterTime: Timestamp | null = null;
   readonly #ended: EndedDay[] = [];
+  /** First seen by this process, by a clock that nothing has borne out. */
+  #unproven: boolean;
+  /** The day in progress when the clock last leapt ahead. */
+  #leptFrom = Number.NEGATIVE_INFINITY;
+  #behind = false;
+  #revision = 0;
 
-  constructor(
-    owner: TenantId,
-    through: number,
-    notice: (notice: DayNotice) => void,
-    missedDays: MissedDays = 'close',
-  ) {
+  constructor({ owner, through, notice, missedDays }: OwnerDaysOptions, now: number) {
     this.owner = owner;
-    this.#through = through;
+    this.#through = through ?? dayAt(now).ordinal - 1;
+    this.#unproven = through === undefined;
     this.#notice = notice;
     this.#missedDays = missedDays;
+  }
+
+  /** Days that go on after a restart. `through` is the outbox's word, where it has one: it knows what was closed. */
+  static restored(options: OwnerDaysOptions, state: OwnerDaysState): OwnerDays | undefined {
+    const through = options.through ?? state.through;
+    // Closed by a clock that was far ahead: the next telegram decides from the start.
+    if (state.day !== null && state.day.ordinal + SET_BACK_DAYS_MAX < through) return undefined;
+    const days = new OwnerDays({ ...options, through }, 0);
+    days.#day = state.day ?? undefined;
+    days.#meters = [...state.meters];
+    days.#meterTime = state.meterTime;
+    days.#ended.push(...state.ended.filter(({ day }) => day.ordinal > through));
+    return days;
+  }
+
+  get state(): OwnerDaysState {
+    const { owner } = this;
+    const common = { owner, through: this.#through, meterTime: this.#meterTime, ended: this.#ended };
+    return { ...common, day: this.#day ?? null, meters: this.#meters };
+  }
+
+  /** Rises with each change that is more than new samples of meters that are known already. */
+  get revision(): number {
+    return this.#revision;
   }
 
   get through(): number {
@@ -87,72 +115,73 @@ export class OwnerDays {
     return this.#ended.map(({ day }) => day);
   }
 
-  observe(meters: readonly MeterSnapshot[], at: Timestamp, meterTime: Timestamp | null): void {
+  /** True when something was kept that must not be lost. */
+  observe(meters: readonly MeterSnapshot[], at: Timestamp, meterTime: Timestamp | null): boolean {
     const now = { meters, at, meterTime };
+    const revision = this.#revision;
     if (this.#day === undefined) this.#resume(now);
     else if (at.epochSeconds >= this.#day.end) this.#turn(now, this.#day);
-    else if (at.epochSeconds < this.#day.start && !this.#setBack(now)) return;
+    else if (at.epochSeconds < this.#day.start && !this.#setBack(now, this.#day)) return false;
     const day = this.#day!;
+    this.#behind = false;
     this.#meterTime = meterTime;
+    if (this.#unproven && meterTime !== null) this.#unproven = clockQuality(meterTime, at) === 'invalid';
     const boundary = boundaryAt(day, at.epochSeconds);
+    let kept = false;
     for (let index = 0; index < meters.length; index++) {
       const meter = meters[index]!;
       const track = this.#track(meter, index, day, at);
       if (track === undefined) continue;
-      sampleBoundaryBefore(track, at.epochSeconds);
-      track.observe(meter, at, boundary);
+      kept = sampleBoundaryBefore(track, at.epochSeconds) || kept;
+      kept = track.observe(meter, at, boundary) || kept;
     }
-    if (this.#ended.length > 0 && at.epochSeconds < day.start + LATE_CAPTURE_SECONDS) this.#lateCaptures(now);
+    if (this.#ended.length > 0) this.#lateComers(now, day);
+    return kept || this.#revision !== revision;
   }
 
-  /** A telegram came without any meter of this owner. */
-  absent(at: Timestamp): void {
+  /** A telegram came without any meter of this owner. True when its day ended by that. */
+  absent(at: Timestamp): boolean {
     const day = this.#day;
-    if (day === undefined || at.epochSeconds < day.end + ABSENT_GRACE_SECONDS) return;
+    if (day === undefined || at.epochSeconds < day.end + ABSENT_GRACE_SECONDS) return false;
     this.#end({ day, meters: this.#meters, closing: this.#lastSeen() });
     this.#day = undefined;
     this.#meters = [];
+    this.#revision++;
+    return true;
   }
 
   draft(day: LocalDay): DayDraft | undefined {
     const ended = this.#ended.find((entry) => entry.day.ordinal === day.ordinal);
-    if (ended === undefined) return undefined;
-    const { closing, meters } = ended;
-    const afterEnd = closing.at.epochSeconds - day.end;
-    const late = afterEnd > SAMPLE_TOLERANCE_SECONDS ? QUALITY.closedLate : 0;
-    const stale = afterEnd < -SAMPLE_TOLERANCE_SECONDS ? QUALITY.stale : 0;
-    const clock = clockQuality(closing.meterTime, closing.at);
-    const clockFlag = clock === 'invalid' ? QUALITY.clockInvalid : 0;
-    const readings = closing.meters.map((meter) => {
-      const track =
-        meters.find((candidate) => isSame(candidate.last, meter)) ?? MeterDay.begin(day, meter, closing.at);
-      return track.reading(meter, closing.at, closing.meterTime, late | stale | clockFlag);
-    });
-    for (const track of meters) {
-      if (track.lastAt.epochSeconds < day.start || closing.meters.some((meter) => isSame(track.last, meter)))
-        continue;
-      readings.push(track.reading(track.last, track.lastAt, null, late | clockFlag | QUALITY.stale));
-    }
-    return { owner: this.owner, day, capturedAt: closing.at, clock, meters: readings.slice(0, METERS_MAX) };
+    return ended === undefined ? undefined : draftOf(this.owner, ended);
   }
 
   /** A day, and with it every one before, is in the outbox. */
   closed(day: LocalDay): void {
     this.#through = Math.max(this.#through, day.ordinal);
     while (this.#ended.length > 0 && this.#ended[0]!.day.ordinal <= this.#through) this.#ended.shift();
+    // A clock that no meter contradicts has by now run for a day.
+    if (this.#meterTime === null) this.#unproven = false;
+    this.#revision++;
   }
 
   /** The first telegram since the start, or since the owner's meters had gone. */
   #resume(now: Closing): void {
     const today = dayAt(now.at.epochSeconds);
-    if (today.ordinal + SET_BACK_DAYS_MAX < this.#through) this.#reopen(today);
+    if (today.ordinal + SET_BACK_DAYS_MAX < this.#through) this.#meters = this.#reopen(today);
     this.#missed(today, now, []);
     this.#day = today;
+    this.#revision++;
   }
 
   /** The first telegram of another day. */
   #turn(now: Closing, day: LocalDay): void {
     const today = dayAt(now.at.epochSeconds);
+    this.#revision++;
+    if (this.#unproven && today.ordinal - day.ordinal > MISSED_DAYS_MAX) {
+      this.#clockSet(today);
+      return;
+    }
+    if (today.ordinal - day.ordinal > SET_BACK_DAYS_MAX) this.#leptFrom = day.ordinal;
     const onTime = now.at.epochSeconds <= day.end + SAMPLE_TOLERANCE_SECONDS;
     const before = this.#lastSeen();
     // An outage that began just after the last telegram of the day leaves that one as the closing reading.
@@ -169,6 +198,15 @@ export class OwnerDays {
     this.#day = today;
     this.#meters =
       today.ordinal === day.ordinal + 1 ? followers : followers.map((track) => track.following(today));
+  }
+
+  /** The clock was set for the first time: what was before had no date, and nothing is owed for it. */
+  #clockSet(today: LocalDay): void {
+    this.#notice('clockSet');
+    this.#through = today.ordinal - 1;
+    this.#ended.length = 0;
+    this.#day = today;
+    this.#meters = [];
   }
 
   /** Days in which nothing was seen: they close with what the first telegram after them shows, and no profile. */
@@ -199,20 +237,33 @@ export class OwnerDays {
   }
 
   /** The clock went back over midnight; true when the telegram counts. A day is never closed a second time for it. */
-  #setBack(now: Closing): boolean {
+  #setBack(now: Closing, day: LocalDay): boolean {
+    // Two sources at midnight: the slower one's telegram may come second.
+    if (now.at.epochSeconds >= day.start - SAMPLE_TOLERANCE_SECONDS) return false;
     const today = dayAt(now.at.epochSeconds);
-    this.#notice('clockSetBack');
-    if (today.ordinal + SET_BACK_DAYS_MAX >= this.#day!.ordinal) return false;
-    this.#reopen(today);
+    if (!this.#behind) this.#notice('clockSetBack');
+    this.#behind = true;
+    if (today.ordinal + SET_BACK_DAYS_MAX >= day.ordinal) return false;
+    this.#meters = this.#reopen(today);
     this.#day = today;
-    this.#meters = [];
+    this.#revision++;
     return true;
   }
 
-  #reopen(today: LocalDay): void {
-    while (this.#ended.length > 0 && this.#ended.at(-1)!.day.ordinal >= today.ordinal) this.#ended.pop();
-    this.#through = Math.min(this.#through, today.ordinal - 1);
+  /**
+   * The clock had been wrong, and the days that it closed were not those days. The one from which it leapt was:
+   * it goes on where it is not closed yet, with the meters that are returned.
+   */
+  #reopen(today: LocalDay): MeterDay[] {
+    let meters: readonly MeterDay[] = [];
+    while (this.#ended.length > 0 && this.#ended.at(-1)!.day.ordinal >= today.ordinal) {
+      const { day, meters: seen } = this.#ended.pop()!;
+      if (day.ordinal === today.ordinal) meters = seen;
+    }
+    const real = this.#leptFrom <= today.ordinal + SET_BACK_DAYS_MAX ? this.#leptFrom : today.ordinal - 1;
+    this.#through = Math.min(this.#through, Math.max(real, today.ordinal - 1));
     this.#notice('daysReopened');
+    return [...meters];
   }
 
   #lastSeen(): Closing {
@@ -224,11 +275,13 @@ export class OwnerDays {
     return { meters: fresh.map((track) => track.last), at, meterTime: this.#meterTime };
   }
 
-  #lateCaptures(now: Closing): void {
+  #lateComers(now: Closing, day: LocalDay): void {
     const ended = this.#ended.at(-1)!;
-    if (ended.day.ordinal !== this.#day!.ordinal - 1) return;
-    for (const meter of now.meters)
-      ended.meters.find((track) => isSame(track.last, meter))?.sample(meter, null);
+    if (ended.day.ordinal !== day.ordinal - 1) return;
+    const joined = withLateComers(ended, now);
+    if (joined === undefined) return;
+    this.#ended[this.#ended.length - 1] = joined;
+    this.#revision++;
   }
 
   /** Telegrams keep their order, so the place in the last one nearly always is the meter's. */
@@ -241,12 +294,9 @@ export class OwnerDays {
     if (this.#meters.length >= METERS_MAX) return undefined;
     const track = MeterDay.begin(day, meter, at);
     this.#meters.push(track);
+    this.#revision++;
     return track;
   }
-}
-
-function isSame(one: MeterSnapshot, other: MeterSnapshot): boolean {
-  return one.channel === other.channel && one.serial === other.serial && one.medium === other.medium;
 }
 
 /** The quarter-hour's boundary that a moment is close enough after, as a slot of the day, or null. */
@@ -256,10 +306,11 @@ function boundaryAt(day: LocalDay, epochSeconds: number): number | null {
 }
 
 /** Telegrams stopped shortly before a boundary and came back well after it: the last one before stands for it. */
-function sampleBoundaryBefore(track: MeterDay, nowSeconds: number): void {
+function sampleBoundaryBefore(track: MeterDay, nowSeconds: number): boolean {
   const last = track.lastAt.epochSeconds;
   const slot = Math.floor((last - track.day.start) / QUARTER_SECONDS) + 1;
   const boundary = track.day.start + slot * QUARTER_SECONDS;
-  if (nowSeconds > boundary + SAMPLE_TOLERANCE_SECONDS && boundary - last <= SAMPLE_TOLERANCE_SECONDS)
-    track.sample(track.last, slot);
+  if (nowSeconds <= boundary + SAMPLE_TOLERANCE_SECONDS || boundary - last > SAMPLE_TOLERANCE_SECONDS)
+    return false;
+  return track.sample(track.last, slot);
 }

@@ -61,6 +61,18 @@ export function followingRow(row: Row, day: LocalDay): Row {
   };
 }
 
+/** The row as it was before a restart, without its samples: the limits are the code's, not the file's. */
+export function restoredRow(
+  medium: Medium,
+  day: LocalDay,
+  row: Pick<Row, 'obis' | 'unit' | 'scaler' | 'base' | 'carry'> & { readonly timed: boolean },
+): Row | undefined {
+  const { obis, unit, scaler, base, carry, timed } = row;
+  const limit = increaseMax(medium, unit, scaler);
+  if (limit === undefined) return undefined;
+  return { ...emptySlots(day, timed), obis, unit, scaler, increaseMax: limit, base, carry };
+}
+
 function emptySlots(day: LocalDay, timed: boolean): Pick<Row, 'start' | 'values' | 'seconds'> {
   return {
     start: day.start,
@@ -69,28 +81,30 @@ function emptySlots(day: LocalDay, timed: boolean): Pick<Row, 'start' | 'values'
   };
 }
 
-/** Keep a register as the sample of a boundary; the first one stays. */
-export function sampleBoundary(row: Row, slot: number, register: Register): void {
-  if (row.seconds === null) store(row, slot, register, 0);
+/** Keep a register as the sample of a boundary; the first one stays. True when it was kept. */
+export function sampleBoundary(row: Row, slot: number, register: Register): boolean {
+  return row.seconds === null && store(row, slot, register, 0);
 }
 
 /** Keep a register that was captured at its own time, in the slot of that time; the first of a quarter-hour stays. */
-export function sampleCapture(row: Row, register: Register): void {
-  if (row.seconds === null || register.time === null) return;
+export function sampleCapture(row: Row, register: Register): boolean {
+  if (row.seconds === null || register.time === null) return false;
   const since = register.time.epochSeconds - row.start;
   const slot = Math.floor((since + SAMPLE_TOLERANCE_SECONDS) / QUARTER_SECONDS);
   // The end of the day belongs to it only as a boundary; a capture well after midnight is the next day's.
-  if (slot === row.values.length - 1 && since > slot * QUARTER_SECONDS + SAMPLE_TOLERANCE_SECONDS) return;
-  store(row, slot, register, since - slot * QUARTER_SECONDS);
+  if (slot === row.values.length - 1 && since > slot * QUARTER_SECONDS + SAMPLE_TOLERANCE_SECONDS)
+    return false;
+  return store(row, slot, register, since - slot * QUARTER_SECONDS);
 }
 
-function store(row: Row, slot: number, register: Register, seconds: number): void {
-  if (slot < 0 || slot >= row.values.length || row.values[slot] !== MISSING) return;
+function store(row: Row, slot: number, register: Register, seconds: number): boolean {
+  if (slot < 0 || slot >= row.values.length || row.values[slot] !== MISSING) return false;
   const value = rescale(register.value, register.scaler, row.scaler);
   // A value that cannot be said in the steps of this day, or lies 2^31 steps away, is a gap rather than a guess.
-  if (value === null || Math.abs(value - row.base) > OFFSET_MAX) return;
+  if (value === null || Math.abs(value - row.base) > OFFSET_MAX) return false;
   row.values[slot] = value - row.base;
   if (row.seconds !== null) row.seconds[slot] = seconds;
+  return true;
 }
 
 /** The register at a slot, or null. */

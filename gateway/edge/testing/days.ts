@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { MeterReading } from '../../../protocol/reading.ts';
 import { dayNamed, type LocalDay, QUARTER_SECONDS } from '../calendar.ts';
-import { DayAccumulator, type DayDraft, type DayNotice, type OwnerMap } from '../day.ts';
+import { DayAccumulator, type DayDraft, type DayNotice, type Doubt, type OwnerMap } from '../day.ts';
 import type { Snapshot } from '../source.ts';
 import { FARYS, IMPORT_DAY, meter, ORES, register, snapshot } from './meters.ts';
 
@@ -19,7 +19,7 @@ export const allOres: OwnerMap = () => ORES;
 export const byMedium: OwnerMap = ({ medium }) => (medium === 'water' ? FARYS : ORES);
 
 export function accumulator(owners: OwnerMap = allOres, closedThrough: Map<typeof ORES, number> = new Map()) {
-  const notices: DayNotice[] = [];
+  const notices: (DayNotice | Doubt)[] = [];
   const days = new DayAccumulator({ owners, closedThrough, notice: (notice) => notices.push(notice) });
   return { days, notices };
 }

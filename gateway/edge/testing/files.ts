@@ -19,5 +19,6 @@ export function memoryFiles(): OutboxFiles & { readonly content: Map<string, Buf
     truncate: (path, length) => replace(path, get(path).subarray(0, length)),
     replace,
     replaceDurably: async (path, bytes) => replace(path, bytes),
+    remove: (path) => void content.delete(path),
   };
 }
