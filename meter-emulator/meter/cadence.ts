@@ -10,10 +10,12 @@ export class Cadence {
   /** The period of the clock in which the last telegram was. */
   #period: number;
   #quarter: number;
+  /** When the last one was; at first, when it began to be waited. */
   #lastRealMs: number;
+  #isFirst = true;
 
   constructor(periodMs: number, nowMs: number, realMs: number) {
-    this.#lastRealMs = realMs - periodMs;
+    this.#lastRealMs = realMs;
     this.#periodMs = periodMs;
     this.#period = Math.floor(nowMs / periodMs);
     this.#quarter = Math.floor(nowMs / QUARTER_MS);
@@ -26,7 +28,7 @@ export class Cadence {
     if (quarter < this.#quarter) this.#quarter = quarter;
     const sinceMs = realMs - this.#lastRealMs;
     const isNewPeriod = Math.floor(nowMs / this.#periodMs) !== this.#period;
-    if (sinceMs < this.#periodMs * (isNewPeriod ? EARLY : STANDING)) return null;
+    if (sinceMs < this.#periodMs * (isNewPeriod ? (this.#isFirst ? 0 : EARLY) : STANDING)) return null;
     return this.#took(Math.floor(nowMs / 1_000) * 1_000, nowMs, realMs);
   }
 
@@ -34,6 +36,7 @@ export class Cadence {
     this.#quarter = Math.floor(nowMs / QUARTER_MS);
     this.#period = Math.floor(nowMs / this.#periodMs);
     this.#lastRealMs = realMs;
+    this.#isFirst = false;
     return atMs;
   }
 }

@@ -31,6 +31,8 @@ export class MeterDisplay implements MeterFace {
   #timer: NodeJS.Timeout | undefined;
   #choosingFault = false;
   #note = '';
+  /** What is on the screen: a picture that stays is not sent again. */
+  #drawn = '';
   #entered = false;
 
   constructor(seed: number) {
@@ -53,7 +55,7 @@ export class MeterDisplay implements MeterFace {
       process.stdin.on('data', this.#keys);
       process.stdin.on('end', this.#wantQuit);
     }
-    process.stdout.on('resize', this.#draw);
+    process.stdout.on('resize', this.#redraw);
     this.#timer = setInterval(this.#draw, DRAW_EVERY_MS);
     this.#draw();
   }
@@ -69,7 +71,7 @@ export class MeterDisplay implements MeterFace {
     clearInterval(this.#timer);
     process.stdin.off('data', this.#keys);
     process.stdin.pause();
-    process.stdout.off('resize', this.#draw);
+    process.stdout.off('resize', this.#redraw);
     this.#restore();
     process.off('exit', this.#restore);
   }
@@ -105,13 +107,20 @@ export class MeterDisplay implements MeterFace {
     }
   }
 
+  readonly #redraw = (): void => {
+    this.#drawn = '';
+    this.#draw();
+  };
+
   readonly #draw = (): void => {
     const meter = this.#meter!;
     const state = meter.state();
     const { pages, cycling } = pagesOf(state);
     const nowMs = performance.now();
     const at = Math.min(this.#turner.at(cycling, nowMs), pages.length - 1);
-    const { columns = COLUMNS_USUAL, rows = ROWS_USUAL } = process.stdout;
+    // A terminal that was told no size says 0.
+    const columns = process.stdout.columns || COLUMNS_USUAL;
+    const rows = process.stdout.rows || ROWS_USUAL;
     const lines = renderMeter({
       seed: this.#seed,
       dialect: meter.dialect,
@@ -133,7 +142,10 @@ export class MeterDisplay implements MeterFace {
       note: this.#note,
     });
     const fitting = lines.slice(0, rows - 1).map((line) => line.slice(0, columns - 1) + CLEAR_LINE);
-    process.stdout.write(`${HOME}${fitting.join('\r\n')}${CLEAR_BELOW}`);
+    const picture = `${HOME}${fitting.join('\r\n')}${CLEAR_BELOW}`;
+    if (picture === this.#drawn) return;
+    this.#drawn = picture;
+    process.stdout.write(picture);
   };
 }
 
