@@ -93,6 +93,8 @@ export class DeviceRunner {
   start(): void {
     this.#device = this.#opened();
     this.#troubles.delete('open');
+    const { restored } = this.#device;
+    if (restored !== 'none') this.#log.info({ restored }, 'a running day was found');
     this.#running = this.#runSources();
     this.#running.catch((error: unknown) => this.#options.fatal(error));
   }
@@ -165,8 +167,12 @@ export class DeviceRunner {
     };
   }
 
+  get #isRecorded(): boolean {
+    return this.#options.sources.some(({ recorded }) => recorded);
+  }
+
   #opened(): EdgeDevice {
-    const { loaded, directory, headEnd, limits, development, counters, random, sources } = this.#options;
+    const { loaded, directory, headEnd, limits, development, counters, random } = this.#options;
     const { identity, owners } = loaded;
     try {
       return EdgeDevice.open({
@@ -180,7 +186,9 @@ export class DeviceRunner {
         counters,
         limits,
         development,
-        missedDays: sources.some(({ recorded }) => recorded) ? 'skip' : 'close',
+        missedDays: this.#isRecorded ? 'skip' : 'close',
+        // A recording is simply read again.
+        checkpoint: !this.#isRecorded,
       });
     } catch (cause) {
       if (isHesError(cause)) throw cause;
@@ -221,10 +229,8 @@ export class DeviceRunner {
   #closeDays(device: EdgeDevice): void {
     const due = device.due();
     if (due.length === 0) return;
-    const { time, closeAfterSeconds, sources } = this.#options;
-    const untilSeconds = sources.some(({ recorded }) => recorded)
-      ? Number.POSITIVE_INFINITY
-      : time.seconds - closeAfterSeconds;
+    const { time, closeAfterSeconds } = this.#options;
+    const untilSeconds = this.#isRecorded ? Number.POSITIVE_INFINITY : time.seconds - closeAfterSeconds;
     const last = due.findLast(({ day }) => day.end <= untilSeconds);
     if (last === undefined) return;
     this.#close.attempt(
