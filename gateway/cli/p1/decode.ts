@@ -51,7 +51,12 @@ const UNVERIFIED_WARNING =
   'hes: WARNING: --accept-unverified shows telegrams whose origin nothing proves. Do not bill, switch or decide by them.\n';
 
 function keysOf({ key, authKey, acceptUnverified }: DecodeFlags): P1Keys | null {
-  if (key !== undefined) return { encryption: key, authentication: authKey ?? AUTHENTICATION_KEY_LUXEMBOURG };
+  if (key !== undefined)
+    return {
+      encryption: key,
+      authentication: authKey ?? AUTHENTICATION_KEY_LUXEMBOURG,
+      authenticationUnknown: authKey === undefined,
+    };
   if (authKey !== undefined) throw usage('--auth-key is of no use without --key');
   if (acceptUnverified === true) throw usage('--accept-unverified is of no use without --key');
   return null;

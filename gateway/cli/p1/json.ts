@@ -1,5 +1,5 @@
 import { type P1Channel, type P1Telegram, printedValue } from '../../edge/p1/telegram.ts';
-import { quantitiesOf, timeText, unitOf } from './quantities.ts';
+import { mediumOf, quantitiesOf, timeText, unitOf } from './quantities.ts';
 
 /**
  * A telegram as one line of JSON. Values are decimal strings: a float would lose what the meter printed. Times have
@@ -35,7 +35,9 @@ export function telegramJson(telegram: P1Telegram): string {
 }
 
 /** One row for each reading of an M-Bus device, and one without a reading for a device that gave none. */
-function channelRows({ channel, medium, serial, ean, valve, readings }: P1Channel): object[] {
+function channelRows(device: P1Channel): object[] {
+  const { channel, serial, ean, valve, readings } = device;
+  const medium = mediumOf(device);
   if (readings.length === 0)
     return [{ channel, medium, serial, ean, obis: null, time: null, value: null, unit: null, valve }];
   return readings.map((reading) => ({

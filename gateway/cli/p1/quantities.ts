@@ -1,4 +1,4 @@
-import { type P1Telegram, printedValue } from '../../edge/p1/telegram.ts';
+import { type P1Channel, type P1Telegram, printedValue } from '../../edge/p1/telegram.ts';
 import { isoTime } from '../../edge/p1/time.ts';
 
 /** A number of a telegram as people and programs read it: in the unit that the meter printed. */
@@ -32,6 +32,7 @@ export function quantitiesOf(telegram: P1Telegram): Quantity[] {
     ...telegram.registers.map(exact),
     ...(monthPeak === null ? [] : [{ ...exact(monthPeak), time: timeText(monthPeak.time) }]),
     ...telegram.instants.map(exact),
+    ...telegram.others.map(exact),
     ...(limiter === null ? [] : [exact(limiter)]),
     ...telegram.fuses.map(exact),
     ...telegram.counters.map(exact),
@@ -44,4 +45,12 @@ export function quantitiesOf(telegram: P1Telegram): Quantity[] {
 
 export function timeText(time: Parameters<typeof isoTime>[0] | null): string | null {
   return time === null ? null : isoTime(time);
+}
+
+/** Device types of cold (EN 13757-3 table 4): they are shown by name, but no medium that anybody is billed for here. */
+const COOLING: ReadonlySet<number> = new Set([10, 11]);
+
+/** What an M-Bus device measures, or null where its type says nothing that we know. */
+export function mediumOf({ medium, deviceType }: P1Channel): string | null {
+  return medium ?? (deviceType !== null && COOLING.has(deviceType) ? 'cooling' : null);
 }

@@ -1,6 +1,6 @@
 import { OBIS_ROWS } from '../../edge/p1/obis.ts';
 import { type P1Channel, type P1Telegram, printedValue } from '../../edge/p1/telegram.ts';
-import { type Quantity, quantitiesOf, timeText } from './quantities.ts';
+import { mediumOf, type Quantity, quantitiesOf, timeText } from './quantities.ts';
 
 const MEANINGS = new Map(OBIS_ROWS.map(({ code, what }) => [code, what]));
 
@@ -93,8 +93,9 @@ function row(obis: string, value: string, unit: string | null, remark: string): 
   return `${obis.padEnd(CODE_WIDTH)} ${value.padStart(VALUE_WIDTH)} ${(unit ?? '').padEnd(UNIT_WIDTH)} ${remark}`.trimEnd();
 }
 
-function channelLines({ channel, medium, deviceType, serial, ean, valve, readings }: P1Channel): string[] {
-  const what = medium ?? (deviceType === null ? 'unknown' : `device type ${deviceType}`);
+function channelLines(device: P1Channel): string[] {
+  const { channel, deviceType, serial, ean, valve, readings } = device;
+  const what = mediumOf(device) ?? (deviceType === null ? 'unknown' : `device type ${deviceType}`);
   const facts = [
     `channel ${channel}: ${what}`,
     serial === null ? 'no serial' : `serial ${visible(serial)}`,

@@ -22,6 +22,7 @@ export interface ChannelDraft extends Mutable<P1Channel> {
 export interface TelegramDraft extends Mutable<P1Telegram> {
   registers: P1Quantity[];
   instants: P1Quantity[];
+  others: P1Quantity[];
   peaks: P1Peak[];
   relays: { relay: number; state: number }[];
   fuses: P1Quantity[];
@@ -45,6 +46,8 @@ export interface ReadState {
   readonly draft: TelegramDraft;
   pending: LegacyReading | null;
   serialRank: number;
+  /** A register was printed twice: two telegrams that ran into each other. */
+  repeated: boolean;
 }
 
 /** Reads one line into the draft; false keeps the line as unknown. */
@@ -62,6 +65,7 @@ export function emptyDraft(header: string): TelegramDraft {
     ean: null,
     registers: [],
     instants: [],
+    others: [],
     monthPeak: null,
     peaks: [],
     tariff: null,

@@ -4,8 +4,8 @@
  *
  * Where a telegram begins is the hard part. `/` occurs in messages, a cable that is pulled cuts a telegram in
  * the middle of a line, and an old Iskra prints no `!` line at all. So a telegram begins at the last `/` of a
- * line if what follows it to the end of the line looks like a header: three letters or digits, then printable
- * text without brackets. A message has its closing bracket there, and a cut line does not.
+ * line if what follows it to the end of the line looks like a header: three letters or digits, then text without
+ * brackets. A message has its closing bracket there, and a cut line does not.
  */
 
 /** Longest frame: a message of 1024 characters in hex, ten failures and 13 peaks make about 5 KiB. */
@@ -24,6 +24,8 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 const DELETE = 0x7f;
+/** IEC 62056-21 puts it in front of the data; an Iskra of Ireland was seen with it in its first line. */
+const START_OF_TEXT = 0x02;
 const OPEN = 0x28;
 const CLOSE = 0x29;
 const NO_TEXT = Uint8Array.of(0xff);
@@ -225,7 +227,7 @@ function isHeader(buffer: Buffer, start: number, end: number): boolean {
   if (length < HEADER_NAME_LENGTH || to - start > HEADER_BYTES_MAX) return false;
   for (let at = start + 1; at < to; at += 1) {
     const byte = buffer[at]!;
-    if (byte < SPACE || byte >= DELETE || byte === OPEN || byte === CLOSE) return false;
+    if (!isHeaderByte(byte)) return false;
     if (at <= start + HEADER_NAME_LENGTH && !isLetterOrDigit(byte)) return false;
   }
   return true;
@@ -241,10 +243,14 @@ export function couldBeHeader(bytes: Buffer, start: number, end: number): boolea
   for (let at = start + 1; at < end; at += 1) {
     const byte = bytes[at]!;
     const isLast = at === end - 1;
-    if (byte < SPACE && !(isLast && byte === CARRIAGE_RETURN)) return false;
-    if (byte >= DELETE || byte === OPEN || byte === CLOSE) return false;
+    if (!isHeaderByte(byte) && !(isLast && byte === CARRIAGE_RETURN)) return false;
   }
   return true;
+}
+
+function isHeaderByte(byte: number): boolean {
+  if (byte < SPACE) return byte === START_OF_TEXT;
+  return byte < DELETE && byte !== OPEN && byte !== CLOSE;
 }
 
 function isLetterOrDigit(byte: number): boolean {

@@ -6,6 +6,11 @@ export interface P1Keys {
   readonly encryption: Uint8Array;
   /** Global authentication key: goes into the additional data, not into the cipher. */
   readonly authentication: Uint8Array;
+  /**
+   * Nobody told the authentication key: a tag that is right without any additional data is taken as well, as some
+   * bridges re-encrypt. It still proves that whoever made the frame has the encryption key.
+   */
+  readonly authenticationUnknown?: boolean;
 }
 
 export const P1_KEY_BYTES = 16;

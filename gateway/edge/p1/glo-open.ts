@@ -24,17 +24,31 @@ export interface GloOptions {
 export function openGlo(bytes: Buffer, { keys, acceptUnverified }: GloOptions): GloOutcome {
   if (keys === null) return { ok: false, fault: 'encrypted' };
   const frame = readGloFrame(bytes);
-  const verified = frame.tag === null ? null : verifiedPlaintext(frame, frame.tag, keys);
+  const verified = frame.tag === null ? null : verifiedByAny(frame, frame.tag, keys);
   if (verified !== null) return { ok: true, plaintext: verified, verified: true };
   if (acceptUnverified) return { ok: true, plaintext: unverifiedPlaintext(frame, keys), verified: false };
   return { ok: false, fault: frame.tag === null ? 'untagged' : 'tag-invalid' };
 }
 
-function verifiedPlaintext(frame: GloFrame, tag: Buffer, keys: P1Keys): Buffer | null {
+const NO_ADDITIONAL_DATA = Buffer.alloc(0);
+
+function verifiedByAny(frame: GloFrame, tag: Buffer, keys: P1Keys): Buffer | null {
+  const additional = Buffer.concat([Uint8Array.of(frame.security), keys.authentication]);
+  const plaintext = verifiedPlaintext(frame, tag, keys, additional);
+  if (plaintext !== null || keys.authenticationUnknown !== true) return plaintext;
+  return verifiedPlaintext(frame, tag, keys, NO_ADDITIONAL_DATA);
+}
+
+function verifiedPlaintext(
+  frame: GloFrame,
+  tag: Buffer,
+  keys: P1Keys,
+  additional: Uint8Array,
+): Buffer | null {
   const decipher = createDecipheriv('aes-128-gcm', keys.encryption, initialVector(frame), {
     authTagLength: AUTHENTICATION_TAG_BYTES,
   });
-  decipher.setAAD(Buffer.concat([Uint8Array.of(frame.security), keys.authentication]));
+  decipher.setAAD(additional);
   decipher.setAuthTag(tag);
   const plaintext = decipher.update(frame.ciphertext);
   try {
@@ -43,6 +57,17 @@ function verifiedPlaintext(frame: GloFrame, tag: Buffer, keys: P1Keys): Buffer |
     return null;
   }
   return plaintext;
+}
+
+/** The tag of a data-notification (IEC 62056-5-3 §8.2): a DLMS push, with its 4-byte id and its time behind it. */
+const DATA_NOTIFICATION = 0x0f;
+const TIME_LENGTH_AT = 5;
+/** No time, or a DLMS date-time of 12 bytes, with or without its octet-string tag. */
+const TIME_LENGTHS: ReadonlySet<number> = new Set([0, 9, 12]);
+
+/** Whether what was opened is a DLMS notification and no text: Austria, Norway and Slovenia push these. */
+export function isDlmsNotification(plaintext: Uint8Array): boolean {
+  return plaintext[0] === DATA_NOTIFICATION && TIME_LENGTHS.has(plaintext[TIME_LENGTH_AT] ?? -1);
 }
 
 /** NIST SP 800-38D §7.1: a GCM of a 96-bit IV encrypts in counter mode from IV ‖ 2 on (1 is the tag's). */

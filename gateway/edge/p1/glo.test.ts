@@ -1,3 +1,4 @@
+import { createCipheriv } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -79,8 +80,41 @@ describe('an encrypted telegram that is not to be believed', () => {
   });
 
   it('yields nothing where what is inside is no text', () => {
-    const notification = Buffer.from('0f00000001000203', 'hex');
-    expect(readTelegrams(encrypted(notification), { keys })).toEqual({ telegrams: [], faults: ['not-text'] });
+    for (const inside of ['00', '0f', '0f0000000177', 'c0010000'])
+      expect(readTelegrams(encrypted(Buffer.from(inside, 'hex')), { keys })).toEqual({
+        telegrams: [],
+        faults: ['not-text'],
+      });
+  });
+
+  it('is called by its name where a DLMS notification is inside, with a tag and, if asked for, without', () => {
+    for (const inside of ['0f00000001000203', '0f800000010c07e80101010000000000ff88800203', '0f0000000109']) {
+      const notification = Buffer.from(inside, 'hex');
+      const expected = { telegrams: [], faults: ['dlms'] };
+      expect(readTelegrams(encrypted(notification), { keys })).toEqual(expected);
+      const untagged = encrypted(notification, { security: SECURITY.encrypted });
+      expect(readTelegrams(untagged, { keys, acceptUnverified: true })).toEqual(expected);
+      expect(readTelegrams(untagged, { keys })).toEqual({ telegrams: [], faults: ['untagged'] });
+    }
+  });
+
+  it('is taken with a tag over nothing but the text only where nobody knows the authentication key', () => {
+    const { encryption } = keys;
+    const cipher = createCipheriv('aes-128-gcm', encryption, Buffer.concat([title, Buffer.alloc(4, 1)]), {
+      authTagLength: 12,
+    });
+    const ciphertext = cipher.update(LUX);
+    cipher.final();
+    const length = 5 + ciphertext.length + 12;
+    const frame = Buffer.concat([
+      Buffer.from([0xdb, 8, ...title, 0x82, length >> 8, length & 0xff, 0x30, 1, 1, 1, 1]),
+      ciphertext,
+      cipher.getAuthTag(),
+    ]);
+    expect(headersOf(frame, { keys: { ...keys, authenticationUnknown: true } })).toEqual([LUX_VERIFIED]);
+    expect(readTelegrams(frame, { keys })).toEqual({ telegrams: [], faults: ['tag-invalid'] });
+    frame[60]! ^= 1;
+    expect(headersOf(frame, { keys: { ...keys, authenticationUnknown: true } })).toEqual([]);
   });
 
   it('is taken without a right tag only when asked for, and is then marked', () => {

@@ -1,7 +1,16 @@
 import type { ObisCode } from '../../../protocol/reading.ts';
 import type { Handler, ReadState } from './draft.ts';
 import type { LineView } from './line.ts';
-import { channelOf, takeDeviceType, takeLegacyReading, takeReading, takeValve, timeOf } from './mbus.ts';
+import {
+  channelOf,
+  takeDeviceType,
+  takeLegacyReading,
+  takeMediumReading,
+  takeMediumValve,
+  takeReading,
+  takeValve,
+  timeOf,
+} from './mbus.ts';
 import type { RowKind } from './obis.ts';
 import type { P1Failure, P1Peak, P1Quantity } from './telegram.ts';
 import { isEan, readIdentifier, readMessage, readPlain } from './text.ts';
@@ -107,17 +116,44 @@ function takeMessage(line: LineView, state: ReadState): boolean {
 
 const has = (unit: P1Unit | null, line: LineView): boolean => line.number(0) && line.unit.unit === unit;
 
+/**
+ * A number without the unit that it should have (an old Luxembourg meter: `0-0:17.0.0(77.376)`) is shown, not
+ * kept: whether it is W or kW would be a guess. One with another unit contradicts its code and stays unknown.
+ */
+function takeUnitless(line: LineView, { draft }: ReadState): boolean {
+  if (line.groups !== 1 || !line.number(0) || line.unit !== NO_UNIT) return false;
+  draft.others.push(quantity(line));
+  return true;
+}
+
 function takeRegister(line: LineView, state: ReadState): boolean {
-  if (!has(line.row!.unit, line)) return false;
+  if (!has(line.row!.unit, line)) return takeUnitless(line, state);
   const { registers } = state.draft;
   const taken = quantity(line);
-  for (const known of registers) if (known.obis === taken.obis) return false;
+  for (const known of registers) {
+    if (known.obis !== taken.obis) continue;
+    state.repeated = true;
+    return false;
+  }
   registers.push(taken);
   return true;
 }
 
+/** General objects of electricity (C = 0) are names and versions where no unit says that they are numbers. */
+function takeOther(line: LineView, { draft }: ReadState): boolean {
+  if (line.groups !== 1 || !line.number(0)) return false;
+  if (line.unit === NO_UNIT && line.row!.code.startsWith('0.')) return false;
+  draft.others.push(quantity(line));
+  return true;
+}
+
+/** DSMR P1 5.0.2 §6.12: the version of the document is on channel 3. */
+const VERSION_B = 3;
+
 export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
   version: (line, { draft }) => {
+    // On 1-0 and 1-1 it is a signature of the firmware (Lithuania: 1-0:0.2.8(1EA43311)).
+    if (line.a === 1 && line.b !== VERSION_B) return false;
     draft.version ??= readPlain(line.bytes, line.from[0]!, line.to[0]!);
     return true;
   },
@@ -141,13 +177,14 @@ export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
     return text === null || ean !== null;
   },
   register: takeRegister,
-  instant: (line, { draft }) => {
-    if (!has(line.row!.unit, line)) return false;
-    draft.instants.push(quantity(line));
+  instant: (line, state) => {
+    if (!has(line.row!.unit, line)) return takeUnitless(line, state);
+    state.draft.instants.push(quantity(line));
     return true;
   },
-  monthPeak: (line, { draft }) => {
-    if (line.groups < 2) return false;
+  monthPeak: (line, state) => {
+    const { draft } = state;
+    if (line.groups < 2) return takeOther(line, state);
     const peak = takePeak(line, 0, line.name(), null);
     if (peak !== null) draft.monthPeak = peak;
     return peak !== null;
@@ -164,17 +201,19 @@ export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
     else draft.relays.push({ relay: line.b, state: line.digits });
     return true;
   },
-  limiter: (line, { draft }) => {
-    if (!line.number(0) || line.unit === NO_UNIT) return false;
-    draft.limiter = quantity(line);
+  limiter: (line, state) => {
+    if (!line.number(0) || line.unit === NO_UNIT) return takeUnitless(line, state);
+    state.draft.limiter = quantity(line);
     return true;
   },
-  fuse: (line, { draft }) => {
+  fuse: (line, state) => {
     // Luxembourg prints a second one, for the other direction: (100*A)(-063*A).
+    const fuses: P1Quantity[] = [];
     for (let group = 0; group < line.groups; group += 1) {
-      if (!line.number(group) || line.unit.unit !== 'A') return false;
-      draft.fuses.push(quantity(line));
+      if (!line.number(group) || line.unit.unit !== 'A') return takeUnitless(line, state);
+      fuses.push(quantity(line));
     }
+    state.draft.fuses.push(...fuses);
     return true;
   },
   grid: (line, { draft }) => {
@@ -194,4 +233,7 @@ export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
   reading: takeReading,
   legacyReading: takeLegacyReading,
   valve: takeValve,
+  other: takeOther,
+  mediumReading: takeMediumReading,
+  mediumValve: takeMediumValve,
 };

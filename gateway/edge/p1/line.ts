@@ -1,4 +1,5 @@
 import { findRow, type ObisRow, obisName } from './obis.ts';
+import { reducedGroupC, standardRow } from './obis-standard.ts';
 import { findUnit, NO_UNIT, type UnitRow } from './units.ts';
 
 /** The smallest power of ten of a reading (protocol/payload.ts takes no finer one). */
@@ -18,6 +19,8 @@ const CLOSE = 0x29;
 const F_ANY = 255;
 
 const NO_BYTES = Buffer.alloc(0);
+
+const SPACE = 0x20;
 
 /**
  * One data line, `A-B:C.D.E*F(group)(group)…`, looked at in place: where its groups lie, and a number read
@@ -50,12 +53,36 @@ export class LineView {
     this.groups = 0;
     this.row = undefined;
     const a = this.part(MINUS);
-    const b = a < 0 ? -1 : this.part(COLON);
-    const c = b < 0 ? -1 : this.part(DOT);
+    if (a < 0) return this.readReduced();
+    const b = this.part(COLON);
+    // The document of DSMR 4.0 prints `1-0:99:97.0` and `1-0:72:32.0`, and so do those who copied from it.
+    const c = b < 0 ? -1 : this.part(DOT, COLON);
     const d = c < 0 ? -1 : this.part(DOT);
     if (d < 0) return false;
     const e = this.integer();
-    if (e < 0) return false;
+    return e >= 0 && this.readRest(a, b, c, d, e);
+  }
+
+  /** `C.D.E` or `C.D` (IEC 62056-21 §6.3.2 "reduced ID code"): electricity, or with a letter an abstract object. */
+  private readReduced(): boolean {
+    this.at = this.start;
+    const letter = reducedGroupC(this.bytes[this.at]!);
+    if (letter >= 0) this.at += 1;
+    const c = letter >= 0 ? (this.bytes[this.at] === DOT ? letter : -1) : this.part(DOT);
+    if (c < 0) return false;
+    if (letter >= 0) this.at += 1;
+    const d = this.integer();
+    if (d < 0) return false;
+    let e = 0;
+    if (this.bytes[this.at] === DOT) {
+      this.at += 1;
+      e = this.integer();
+    }
+    return e >= 0 && this.readRest(letter >= 0 ? 0 : 1, 0, c, d, e);
+  }
+
+  private readRest(a: number, b: number, c: number, d: number, e: number): boolean {
+    const { bytes } = this;
     if (bytes[this.at] === STAR) {
       this.at += 1;
       // *255 is "the current value" and is often left out; another F is a closed billing period.
@@ -63,7 +90,7 @@ export class LineView {
     }
     this.a = a;
     this.b = b;
-    const row = findRow(a, c, d, e);
+    const row = findRow(a, c, d, e) ?? standardRow(a, c, d, e);
     if (row === undefined || bytes[this.at] !== OPEN) return false;
     this.row = row;
     return row.kind === 'message' ? this.readMessageGroup() : this.readGroups(this.at);
@@ -95,6 +122,7 @@ export class LineView {
     const to = this.to[group]!;
     let at = this.from[group]!;
     const bytes = this.bytes;
+    while (at < to && bytes[at] === SPACE) at += 1;
     const negative = bytes[at] === MINUS;
     if (negative || bytes[at] === PLUS) at += 1;
     const first = at;
@@ -112,8 +140,8 @@ export class LineView {
     const end = at;
     let unit: UnitRow = NO_UNIT;
     if (at < to) {
-      if (bytes[at] !== STAR) return false;
-      const found = findUnit(bytes, at + 1, to);
+      // Fluvius' first meters (50213, 50215) print the unit without its star: 000123.456kWh.
+      const found = findUnit(bytes, bytes[at] === STAR ? at + 1 : at, to);
       if (found === undefined) return false;
       unit = found;
     }
@@ -130,9 +158,10 @@ export class LineView {
     return group < this.groups && this.number(group) && this.unit === NO_UNIT && this.decimals === 0;
   }
 
-  private part(separator: number): number {
+  private part(separator: number, other = separator): number {
     const value = this.integer();
-    if (value < 0 || this.bytes[this.at] !== separator) return -1;
+    const byte = this.bytes[this.at];
+    if (value < 0 || (byte !== separator && byte !== other)) return -1;
     this.at += 1;
     return value;
   }

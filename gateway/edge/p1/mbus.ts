@@ -1,4 +1,4 @@
-import type { ObisCode } from '../../../protocol/reading.ts';
+import type { Medium, ObisCode } from '../../../protocol/reading.ts';
 import type { ChannelDraft, ReadState, TelegramDraft } from './draft.ts';
 import type { LineView } from './line.ts';
 import { CHANNELS_MAX, DEVICE_TYPES } from './obis.ts';
@@ -83,6 +83,56 @@ export function takeLegacyValue(line: LineView, state: ReadState, group: number)
     time: pending.time,
     placeholder: pending.placeholder,
   });
+  return true;
+}
+
+/** Value group A of a medium that has a meter of its own in the telegram (IEC 62056-61 §5.1). */
+const MEDIA: Readonly<Record<number, Medium>> = { 6: 'heat', 7: 'gas', 8: 'water', 9: 'water' };
+
+/**
+ * `7-0:23.1.0(01238.740*m3)(19-01-01 00:00:00)`: a meter of another medium under its own code instead of an M-Bus
+ * channel's. The ACE4000 prints 24 hours of its gas meter so; the gas meter's number stands on a channel before.
+ */
+export function takeMediumReading(line: LineView, state: ReadState): boolean {
+  if (line.groups > 2 || !line.number(0) || line.unit === NO_UNIT) return false;
+  const { digits, decimals, unit } = line;
+  const channel = mediumChannel(line, state.draft);
+  if (channel === undefined) return false;
+  const time = line.groups === 1 ? null : timeOf(line, 1);
+  channel.readings.push({
+    obis: line.name(),
+    value: digits,
+    scaler: unit.exponent - decimals,
+    unit: unit.unit,
+    printedUnit: unit.printed,
+    time,
+    placeholder: line.groups > 1 && time === null,
+  });
+  return true;
+}
+
+/** The channel that is of this medium already, or has a number and no type yet, or the first free one. */
+function mediumChannel(line: LineView, draft: TelegramDraft): ChannelDraft | undefined {
+  const medium = MEDIA[line.a] ?? null;
+  const { channels } = draft;
+  for (const known of channels) if (known.deviceType === null && known.medium === medium) return known;
+  for (const known of channels) {
+    if (known.deviceType !== null || known.medium !== null) continue;
+    known.medium = medium;
+    return known;
+  }
+  if (line.b === 0) line.b = channels.length + 1;
+  const channel = channelOf(line, draft);
+  if (channel?.deviceType === null) channel.medium = medium;
+  return channel;
+}
+
+export function takeMediumValve(line: LineView, { draft }: ReadState): boolean {
+  if (!line.integerGroup(0)) return false;
+  const state = line.digits;
+  const channel = mediumChannel(line, draft);
+  if (channel === undefined) return false;
+  channel.valve = state;
   return true;
 }
 

@@ -23,10 +23,13 @@ export type RowKind =
   | 'deviceType'
   | 'reading'
   | 'legacyReading'
-  | 'valve';
+  | 'valve'
+  | 'other'
+  | 'mediumReading'
+  | 'mediumValve';
 
 export interface ObisRow {
-  /** Its place in OBIS_ROWS. */
+  /** Its place in ROW_KINDS. */
   readonly index: number;
   readonly kind: RowKind;
   /** `C.D.E`. */
@@ -59,7 +62,7 @@ function add(
 add('version', [1], 'version of the Dutch specification, on 1-3', '0.2.8');
 add('version', ABSTRACT, 'version of the Belgian specification', '96.1.4');
 add('clock', ABSTRACT, 'date and time of the telegram', '1.0.0');
-add('serial', ABSTRACT, 'equipment identifier, of the meter or of an M-Bus device', '96.1.1 96.1.0');
+add('serial', [0, 1], 'equipment identifier, of the meter or of an M-Bus device', '96.1.1 96.1.0');
 add('serial', ABSTRACT, 'logical device name (Luxembourg)', '42.0.0');
 add('plainSerial', [0, 1], 'meter number (EasyMeter, Sagemcom)', '0.0.0 96.1.255');
 add('ean', ABSTRACT, 'EAN of the connection', '96.1.2');
@@ -111,6 +114,14 @@ add('valve', ABSTRACT, 'valve or breaker of an M-Bus device', '24.4.0');
 
 /** The whole table, for documentation and tests. */
 export const OBIS_ROWS: readonly ObisRow[] = rows;
+
+/** What a row is by its index: those of the table, and behind them the three that `obis-standard.ts` makes. */
+export const ROW_KINDS: readonly RowKind[] = [
+  ...rows.map(({ kind }) => kind),
+  'other',
+  'mediumReading',
+  'mediumValve',
+];
 
 /**
  * Rows by a hash of C, D and E. Factor and size are chosen so that no two rows share a place, which is checked as

@@ -3,9 +3,10 @@ import { emptyDraft, type ReadState, type TelegramDraft } from './draft.ts';
 import { HANDLERS } from './handlers.ts';
 import { LineView } from './line.ts';
 import { takeLegacyValue } from './mbus.ts';
-import { OBIS_ROWS } from './obis.ts';
+import { ROW_KINDS } from './obis.ts';
 import type { P1Fault, P1Outcome } from './telegram.ts';
 import { nibble } from './text.ts';
+import { unwrapped } from './wrapped.ts';
 
 const SLASH = 0x2f;
 const BANG = 0x21;
@@ -19,7 +20,7 @@ const CRC_DIGITS_MAX = 4;
 /** DSMR 4.0 brought the CRC, together with a version line and a clock line. */
 const FIRST_VERSION_WITH_CRC = 40;
 
-const HANDLER_OF_ROW = OBIS_ROWS.map(({ kind }) => HANDLERS[kind]);
+const HANDLER_OF_ROW = ROW_KINDS.map((kind) => HANDLERS[kind]);
 
 const view = new LineView();
 
@@ -38,7 +39,7 @@ export function parseTelegram(frame: Uint8Array): P1Outcome {
 
   const headerEnd = lineEnd(bytes, 0, length);
   const draft = emptyDraft(bytes.toString('latin1', 1, trimmedEnd(bytes, 1, headerEnd)));
-  const state: ReadState = { draft, pending: null, serialRank: 0 };
+  const state: ReadState = { draft, pending: null, serialRank: 0, repeated: false };
   let lines = 0;
   let broken = false;
   let bang = -1;
@@ -47,18 +48,30 @@ export function parseTelegram(frame: Uint8Array): P1Outcome {
       bang = start;
       break;
     }
-    const feed = lineEnd(bytes, start, length);
-    const end = trimmedEnd(bytes, start, feed);
-    if (end > start) {
-      const understood = takeLine(bytes, start, end, state);
+    let feed = lineEnd(bytes, start, length);
+    let from = trimmedStart(bytes, start, feed);
+    let end = trimmedEnd(bytes, from, feed);
+    if (end > from) {
+      let source = bytes;
+      if (bytes[feed + 1] === OPEN || bytes[end - 1] !== CLOSE) {
+        const whole = state.pending === null ? unwrapped(bytes, from, end, view) : null;
+        if (whole !== null) {
+          feed = whole.feed;
+          source = whole.line;
+          from = 0;
+          end = source.length;
+        }
+      }
+      const understood = takeLine(source, from, end, state);
       if (understood) lines += 1;
       else {
-        draft.unknown.push(bytes.toString('latin1', start, end));
-        broken ||= isBroken(bytes, start, end);
+        draft.unknown.push(source.toString('latin1', from, end));
+        broken ||= isBroken(source, from, end);
       }
     }
     start = feed + 1;
   }
+  broken ||= state.repeated;
 
   const fault = bang < 0 ? faultOfUnterminated(draft, broken) : checkTrailer(bytes, bang, draft, broken);
   if (fault !== null) return refused(fault);
@@ -95,6 +108,13 @@ function lineEnd(bytes: Buffer, start: number, length: number): number {
   return at;
 }
 
+/** Blanks in front of a line are not part of it, nor is the STX with which IEC 62056-21 begins the data. */
+function trimmedStart(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at]! <= SPACE) at += 1;
+  return at;
+}
+
 /** Line ends, NULs and blanks behind a line are not part of it. */
 function trimmedEnd(bytes: Buffer, start: number, end: number): number {
   let at = end;
@@ -115,7 +135,7 @@ function checkTrailer(bytes: Buffer, bang: number, draft: TelegramDraft, broken:
   if (digits === 0) {
     if (isCrcExpected(draft)) return 'crc-missing';
     draft.crc = 'absent';
-    return broken || contradicts(draft) ? 'damaged' : null;
+    return broken ? 'damaged' : null;
   }
   const valid =
     crc16(bytes, 0, bang + 1) === printed || crc16WithCarriageReturns(bytes, 0, bang + 1) === printed;
@@ -127,7 +147,7 @@ function faultOfUnterminated(draft: TelegramDraft, broken: boolean): P1Fault | n
   const hasReading = draft.registers.length > 0 || draft.channels.some(({ readings }) => readings.length > 0);
   if (broken || isCrcExpected(draft) || !hasReading) return 'cut';
   draft.crc = 'absent';
-  return contradicts(draft) ? 'damaged' : null;
+  return null;
 }
 
 function isCrcExpected(draft: TelegramDraft): boolean {
@@ -145,9 +165,4 @@ function isBroken(bytes: Buffer, start: number, end: number): boolean {
     else if (byte < SPACE || byte >= DELETE) return true;
   }
   return open !== 0;
-}
-
-/** Two telegrams that ran into each other say a register twice; no meter does that by itself. */
-function contradicts(draft: TelegramDraft): boolean {
-  return draft.unknown.some((line) => draft.registers.some(({ obis }) => line.startsWith(`${obis}(`)));
 }

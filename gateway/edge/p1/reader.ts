@@ -1,6 +1,6 @@
 import { Framer } from './framer.ts';
 import type { P1Keys } from './glo-keys.ts';
-import { type GloOptions, openGlo } from './glo-open.ts';
+import { type GloOptions, isDlmsNotification, openGlo } from './glo-open.ts';
 import { parseTelegram } from './parse.ts';
 import { P1Splitter } from './splitter.ts';
 import type { P1Fault, P1Telegram } from './telegram.ts';
@@ -70,6 +70,10 @@ export class P1Reader {
       return false;
     }
     const { verified } = outcome;
+    if (isDlmsNotification(outcome.plaintext)) {
+      this.#count('dlms');
+      return verified;
+    }
     const inner = { frames: 0, telegrams: 0 };
     const framer = new Framer({
       frame: (bytes) => {

@@ -143,9 +143,11 @@ function displaces(other: Candidate, candidate: Candidate): boolean {
 
 function candidateOf(channel: P1Channel, reference: Timestamp): Candidate | null {
   if (channel.medium === null) return null;
-  const readings = channel.readings.filter(
-    ({ unit, value, placeholder }) =>
-      unit !== null && REGISTER_UNITS.has(unit) && !(placeholder && value === 0),
+  const readings = newestOfEach(
+    channel.readings.filter(
+      ({ unit, value, placeholder }) =>
+        unit !== null && REGISTER_UNITS.has(unit) && !(placeholder && value === 0),
+    ),
   );
   if (readings.length === 0) return null;
   let capturedSeconds = Number.NEGATIVE_INFINITY;
@@ -158,6 +160,19 @@ function candidateOf(channel: P1Channel, reference: Timestamp): Candidate | null
   }
   return { channel, readings, capturedSeconds, flags };
 }
+
+/** One reading of each code, the newest: the ACE4000 prints the last 24 hours of its gas meter under one code. */
+function newestOfEach(readings: readonly P1Reading[]): readonly P1Reading[] {
+  if (readings.length < 2) return readings;
+  const newest = new Map<ObisCode, P1Reading>();
+  for (const reading of readings) {
+    const known = newest.get(reading.obis);
+    if (known === undefined || secondsOf(reading) > secondsOf(known)) newest.set(reading.obis, reading);
+  }
+  return [...newest.values()];
+}
+
+const secondsOf = ({ time }: P1Reading): number => time?.epochSeconds ?? Number.NEGATIVE_INFINITY;
 
 function flagsOf({ time, placeholder }: P1Reading, reference: Timestamp): number {
   if (placeholder) return QUALITY.placeholder;

@@ -75,6 +75,8 @@ export interface P1Telegram {
   readonly ean: string | null;
   readonly registers: readonly P1Quantity[];
   readonly instants: readonly P1Quantity[];
+  /** Numbers that the standard knows and the edge does not keep, and those that lack the unit they should have. */
+  readonly others: readonly P1Quantity[];
   readonly monthPeak: P1Peak | null;
   /** The closed months, in the meter's order. */
   readonly peaks: readonly P1Peak[];
@@ -109,6 +111,7 @@ export const P1_FAULTS = {
   encrypted: 'encrypted, and no key was given',
   'tag-invalid': 'encrypted, and its tag is not that of its content: another key, or altered on its way',
   untagged: 'encrypted without a tag: anybody on the cable can alter it',
+  dlms: 'opened, and what is inside is a DLMS notification as Austrian and Norwegian meters push it: no P1 text',
   'not-text': 'opened, and what is inside is no telegram text: another key, or another protocol',
 } as const;
 export type P1Fault = keyof typeof P1_FAULTS;

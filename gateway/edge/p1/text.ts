@@ -6,7 +6,7 @@ const DECODED_BYTES_MAX = 4096;
 const scratch = Buffer.alloc(DECODED_BYTES_MAX);
 
 const SPACE = 0x20;
-const DELETE = 0x7f;
+const ERASED = 0xff;
 
 const NIBBLES = new Int8Array(256).fill(-1);
 for (const [index, digit] of [...'0123456789abcdef'].entries()) {
@@ -39,19 +39,30 @@ function decodeHex(bytes: Uint8Array, from: number, to: number): number {
   return high < 0 ? length : -1;
 }
 
+/** Letters, digits, and what joins them: what decodes to anything else (`222222`) was no hex of ASCII. */
+const IDENTIFIER = new Uint8Array(256);
+for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._-/\\')
+  IDENTIFIER[character.charCodeAt(0)] = 1;
+
 /** A serial number or EAN; null where it is empty or only blanks. */
 export function readIdentifier(bytes: Buffer, from: number, to: number): string | null {
   const length = decodeHex(bytes, from, to);
   let printable = length > 0;
-  for (let index = 0; index < length && printable; index += 1)
-    printable = scratch[index]! >= SPACE && scratch[index]! < DELETE;
+  for (let index = 0; index < length && printable; index += 1) printable = IDENTIFIER[scratch[index]!] === 1;
   return notBlank(printable ? scratch.toString('latin1', 0, length) : bytes.toString('latin1', from, to));
+}
+
+/** Nothing, or memory that was never written: Hungary's meters print a message of 1024 bytes of FF. */
+function isErased(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) if (bytes[at] !== ERASED) return false;
+  return true;
 }
 
 /** A message for people: UTF-8 where it is that, else Latin-1; null where there is none. */
 export function readMessage(bytes: Buffer, from: number, to: number): string | null {
-  if (to === from) return null;
+  if (isErased(bytes, from, to)) return null;
   const length = decodeHex(bytes, from, to);
+  if (length > 0 && isErased(scratch, 0, length)) return null;
   let control = length <= 0;
   for (let index = 0; index < length && !control; index += 1)
     control = scratch[index]! < SPACE && !(scratch[index]! >= 9 && scratch[index]! <= 13);

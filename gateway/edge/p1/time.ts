@@ -43,6 +43,7 @@ function two(bytes: Uint8Array, at: number): number {
  */
 export function readTime(bytes: Uint8Array, from: number, to: number): P1Time | null {
   const length = to - from;
+  if (length === LONG_FORM.length) return readLongTime(bytes, from);
   if (length !== DIGITS_WITHOUT_LETTER && length !== DIGITS_WITHOUT_LETTER + 1) return null;
   const year = two(bytes, from);
   const month = two(bytes, from + 2);
@@ -64,6 +65,24 @@ export function readTime(bytes: Uint8Array, from: number, to: number): P1Time | 
   if (letter !== LETTER_SUMMER && letter !== LETTER_WINTER) return null;
   const offsetMinutes = letter === LETTER_SUMMER ? OFFSET_SUMMER_MINUTES : OFFSET_WINTER_MINUTES;
   return { epochSeconds: localSeconds - offsetMinutes * 60, offsetMinutes, assumed: false };
+}
+
+/** The ACE4000's way to print a time: the same digits, and what people put between them. */
+const LONG_FORM = 'YY-MM-DD hh:mm:ss';
+const LONG_FORM_DIGITS = /[A-Za-z]/;
+
+function readLongTime(bytes: Uint8Array, from: number): P1Time | null {
+  const digits = new Uint8Array(DIGITS_WITHOUT_LETTER);
+  let count = 0;
+  for (let index = 0; index < LONG_FORM.length; index += 1) {
+    const form = LONG_FORM[index]!;
+    const byte = bytes[from + index]!;
+    if (LONG_FORM_DIGITS.test(form)) {
+      digits[count] = byte;
+      count += 1;
+    } else if (byte !== form.charCodeAt(0)) return null;
+  }
+  return readTime(digits, 0, count);
 }
 
 /**

@@ -12,7 +12,13 @@ const TAB = 0x09;
 const CARRIAGE_RETURN = 0x0d;
 
 /** Encrypted frames that were whole by their length: the line is good, the key is not. */
-const SEALED_FAULTS: ReadonlySet<P1Fault> = new Set(['encrypted', 'tag-invalid', 'untagged', 'not-text']);
+const SEALED_FAULTS: ReadonlySet<P1Fault> = new Set([
+  'encrypted',
+  'tag-invalid',
+  'untagged',
+  'not-text',
+  'dlms',
+]);
 /** Frames that were telegrams to their last line; what another speed makes of a telegram never is. */
 const DAMAGED_FAULTS: ReadonlySet<P1Fault> = new Set(['crc-invalid', 'crc-missing', 'damaged']);
 
