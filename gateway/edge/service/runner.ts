@@ -6,6 +6,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
 import { dayOfOrdinal } from '../calendar.ts';
 import { EdgeDevice, type EdgeLimits } from '../device.ts';
+import type { OutboxFiles } from '../outbox/files.ts';
 import type { Snapshot } from '../source.ts';
 import type { HeadEnd } from '../uplink/tls.ts';
 import { Chore } from './chore.ts';
@@ -34,6 +35,8 @@ export interface RunnerOptions {
   /** Steps with nobody's clock: a retry does not wait for a year because somebody set the date. */
   readonly monotonicMs?: () => number;
   readonly clock?: Clock;
+  /** For tests: a disk that is full. */
+  readonly files?: OutboxFiles;
 }
 
 /** After trouble with the disk: soon at first, and often enough to have a day closed by morning. */
@@ -172,7 +175,7 @@ export class DeviceRunner {
   }
 
   #opened(): EdgeDevice {
-    const { loaded, directory, headEnd, limits, development, counters, random } = this.#options;
+    const { loaded, directory, headEnd, limits, development, counters, random, files } = this.#options;
     const { identity, owners } = loaded;
     try {
       return EdgeDevice.open({
@@ -189,6 +192,7 @@ export class DeviceRunner {
         missedDays: this.#isRecorded ? 'skip' : 'close',
         // A recording is simply read again.
         checkpoint: !this.#isRecorded,
+        ...(files === undefined ? {} : { files }),
       });
     } catch (cause) {
       if (isHesError(cause)) throw cause;
