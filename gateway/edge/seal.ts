@@ -43,10 +43,11 @@ export function sealerOf(identity: DeviceIdentity, nowMs: number, development: b
 
 /**
  * Number, encode, sign and seal one owner's day. A day that is too large for one message goes without its
- * quarter-hours, flagged: the registers must not wait for them.
+ * quarter-hours, flagged: the registers must not wait for them. With `lean` it is sealed a second time without
+ * them, under the same number: nobody but the owner could take them out later.
  * @throws ERR_EDGE_OWNER, ERR_PAYLOAD_SCHEMA, ERR_TRUST_*
  */
-export function sealDay(sealer: Sealer, draft: DayDraft, sequence: number): NewEntry {
+export function sealDay(sealer: Sealer, draft: DayDraft, sequence: number, lean = false): NewEntry {
   const { owner, day, capturedAt, clock, meters } = draft;
   const { device } = sealer.identity;
   const recipient = recipientFor(sealer, owner);
@@ -61,9 +62,10 @@ export function sealDay(sealer: Sealer, draft: DayDraft, sequence: number): NewE
     meters,
   };
   const binding = { tenant: owner, device, kind: 'index' } as const;
-  const payload = encodeWithinLimits(index);
-  const sealed = sealUplink({ payload, binding, recipient, signer: sealer.signer });
-  return { owner, day: day.ordinal, sequence, ...sealed };
+  const seal = (payload: Uint8Array) => sealUplink({ payload, binding, recipient, signer: sealer.signer });
+  const entry = { owner, day: day.ordinal, sequence, ...seal(encodeWithinLimits(index)) };
+  const hasProfile = meters.some(({ profiles }) => profiles.length > 0);
+  return lean && hasProfile ? { ...entry, lean: seal(encodeDailyIndex(withoutProfiles(index))) } : entry;
 }
 
 function encodeWithinLimits(index: DailyIndex): Uint8Array {
@@ -71,13 +73,18 @@ function encodeWithinLimits(index: DailyIndex): Uint8Array {
     return encodeDailyIndex(index);
   } catch (error) {
     if (!isHesError(error, 'ERR_PAYLOAD_CBOR')) throw error;
-    const meters = index.meters.map((meter) => ({
-      ...meter,
-      profiles: [],
-      flags: meter.flags | QUALITY.profileGap,
-    }));
-    return encodeDailyIndex({ ...index, meters });
+    return encodeDailyIndex(withoutProfiles(index));
   }
+}
+
+/** What a profile would have said is unknown then, and flagged as any gap is. */
+function withoutProfiles(index: DailyIndex): DailyIndex {
+  const meters = index.meters.map((meter) => ({
+    ...meter,
+    profiles: [],
+    flags: meter.flags | QUALITY.profileGap,
+  }));
+  return { ...index, meters };
 }
 
 function recipientFor({ identity, nowMs, development }: Sealer, tenant: TenantId): Recipient {

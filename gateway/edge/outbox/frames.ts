@@ -28,8 +28,16 @@ export interface EntryRecord {
   readonly sealed: Uint8Array;
 }
 
+/** The same reading without its profile: what is left of it when there is no room. It stands behind its entry. */
+export interface LeanRecord extends Omit<EntryRecord, 'kind'> {
+  readonly kind: 'lean';
+}
+
 export type OutboxRecord =
   | EntryRecord
+  | LeanRecord
+  /** The entry before it is the lean form: its profile was given up. */
+  | { readonly kind: 'thinned'; readonly owner: TenantId; readonly sequence: number }
   /** A valid receipt came: the reading is at its owner. */
   | { readonly kind: 'delivered'; readonly owner: TenantId; readonly sequence: number }
   /** The owner refused it for good. */
@@ -49,7 +57,8 @@ export type OutboxRecord =
       readonly lastSequence: number;
     };
 
-const KINDS = ['entry', 'delivered', 'parked', 'dropped', 'owner'] as const;
+/** In the order of their numbers. An older program refuses a file with a kind that it does not know. */
+const KINDS = ['entry', 'delivered', 'parked', 'dropped', 'owner', 'lean', 'thinned'] as const;
 
 export function encodeHead(device: DeviceId): Buffer {
   const head = Buffer.alloc(HEAD_BYTES);
@@ -104,6 +113,7 @@ function encodeRecord(record: OutboxRecord): Buffer {
 function encodeFields(record: OutboxRecord): Uint8Array[] {
   switch (record.kind) {
     case 'entry':
+    case 'lean':
       return [
         u32(record.day),
         u64(record.sequence),
@@ -130,14 +140,15 @@ function decodeRecord(reader: Reader): OutboxRecord | undefined {
     if (through === undefined || lastSequence === undefined) return undefined;
     return { kind, owner, through, lastSequence };
   }
-  const day = kind === 'entry' ? reader.u32() : 0;
+  const isReading = kind === 'entry' || kind === 'lean';
+  const day = isReading ? reader.u32() : 0;
   const sequence = reader.u64();
   if (day === undefined || sequence === undefined) return undefined;
   if (kind === 'parked') {
     const code = REFUSALS[reader.u8() ?? REFUSALS.length];
     return code === undefined ? undefined : { kind, owner, sequence, code };
   }
-  if (kind !== 'entry') return { kind, owner, sequence };
+  if (!isReading) return { kind, owner, sequence };
   const receiptKey = reader.bytes(RECEIPT_KEY_BYTES);
   const length = reader.u32();
   const sealed = length === undefined || length > SEALED_BYTES_MAX ? undefined : reader.bytes(length);

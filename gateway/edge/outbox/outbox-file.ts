@@ -14,6 +14,7 @@ export class OutboxFile {
   #bytes = 0;
   /** Also while there is no file: it is made with the first thing that it has to hold. */
   #suspect = true;
+  #failing = false;
 
   constructor(path: string, files: OutboxFiles, log: Log) {
     this.path = path;
@@ -28,6 +29,11 @@ export class OutboxFile {
 
   get suspect(): boolean {
     return this.#suspect;
+  }
+
+  /** Whether the last write failed. */
+  get failing(): boolean {
+    return this.#failing;
   }
 
   /** All of it, or undefined where there is none. @throws ERR_OUTBOX_READ */
@@ -63,8 +69,10 @@ export class OutboxFile {
     this.#bytes += frame.length;
     try {
       await this.#files.appendDurably(this.path, frame);
+      this.#failing = false;
     } catch (cause) {
       this.#suspect = true;
+      this.#failing = true;
       this.#cut(start);
       throw writeError(this.path, cause);
     }
@@ -79,6 +87,7 @@ export class OutboxFile {
       this.#bytes += frame.length;
     } catch (error) {
       this.#suspect = true;
+      this.#failing = true;
       this.#log.warn({ err: error }, 'the outbox could not note what was delivered: it may be sent again');
     }
   }
@@ -94,6 +103,7 @@ export class OutboxFile {
     try {
       await this.#files.replaceDurably(this.path, bytes);
     } catch (cause) {
+      this.#failing = true;
       throw writeError(this.path, cause);
     }
     this.#replaced(bytes);
@@ -102,6 +112,7 @@ export class OutboxFile {
   #replaced(bytes: Buffer): void {
     this.#bytes = bytes.length;
     this.#suspect = false;
+    this.#failing = false;
   }
 
   #cut(length: number): void {
@@ -124,6 +135,7 @@ export class OutboxFile {
     try {
       write();
     } catch (cause) {
+      this.#failing = true;
       throw writeError(this.path, cause);
     }
   }

@@ -53,15 +53,26 @@ async function fill(outbox: Outbox, count: number): Promise<void> {
 }
 
 describe('an outbox that is full', () => {
-  test('refuses loudly by count, keeps what it has, and takes the day when there is room', async () => {
+  test('gives up its oldest reading by count, and says so', async () => {
     const outbox = openOutbox({ limits: { entriesMax: 2 } });
-    await fill(outbox, 2);
-    await expect(outbox.append([entry(DAY + 2)])).rejects.toThrow(code('ERR_OUTBOX_FULL'));
-    expect(daysOf(outbox)).toEqual([DAY, DAY + 1]);
-    expect(outbox.isClosed(ORES, DAY + 2)).toBe(false);
+    await fill(outbox, 4);
+    expect(daysOf(outbox)).toEqual([DAY + 2, DAY + 3]);
+    expect(outbox.status()).toMatchObject({ pending: 2, dropped: 2, thinned: 0, failing: false });
+    expect(daysOf(reopen(outbox))).toEqual([DAY + 2, DAY + 3]);
+  });
+
+  test('never gives up the last that it holds of an owner: the day stays open until there is room', async () => {
+    const outbox = openOutbox({ limits: { entriesMax: 2 } });
+    await outbox.append([entry(DAY), entry(DAY, FARYS)]);
+    await expect(outbox.append([entry(DAY + 1)])).rejects.toThrow(code('ERR_OUTBOX_FULL'));
+    expect(outbox.isClosed(ORES, DAY + 1)).toBe(false);
+    expect(outbox.status()).toMatchObject({ pending: 2, dropped: 0 });
     outbox.settle([{ entry: outbox.pending()[0]!, verdict: 'delivered' }]);
-    await outbox.append([entry(DAY + 2)]);
-    expect(daysOf(outbox)).toEqual([DAY + 1, DAY + 2]);
+    await outbox.append([entry(DAY + 1)]);
+    expect(outbox.pending().map(({ owner, day }) => [owner, day])).toEqual([
+      [FARYS, DAY],
+      [ORES, DAY + 1],
+    ]);
   });
 
   test('never has a file larger than its bound, and makes room from what was delivered', async () => {
@@ -77,7 +88,7 @@ describe('an outbox that is full', () => {
   });
 
   test('stores all readings of a day or none', async () => {
-    const outbox = openOutbox({ limits: { entriesMax: 2 } });
+    const outbox = openOutbox({ limits: { entriesMax: 1 } });
     await fill(outbox, 1);
     await expect(outbox.append([entry(DAY + 1), entry(DAY + 1, FARYS)])).rejects.toThrow(
       code('ERR_OUTBOX_FULL'),
@@ -281,7 +292,17 @@ describe('an outbox', () => {
       const dice = random();
       if (dice < 0.45) {
         const size = 100 + Math.floor(random() * 900);
+        const before = outbox.status().dropped;
         const stored = await outbox.append([entry(day, ORES, size)]).catch(() => 0);
+        const kept = new Set([...outbox.pending(), ...outbox.parked()].map((one) => one.day));
+        const gone = [...model.keys()].filter((one) => !kept.has(one));
+        expect(gone).toHaveLength(outbox.status().dropped - before);
+        // Refused readings first, then the oldest that wait, never the newest.
+        const waiting = [...model].flatMap(([one, state]) => (state === 'pending' ? [one] : []));
+        const goneWaiting = gone.filter((one) => model.get(one) === 'pending');
+        expect(goneWaiting).toEqual(waiting.slice(0, goneWaiting.length));
+        if (waiting.length > 0) expect(gone).not.toContain(waiting.at(-1));
+        for (const one of gone) model.delete(one);
         if (stored === 1) model.set(day, 'pending');
         day++;
       } else if (dice < 0.85) {

@@ -2,16 +2,37 @@ import { HesError } from '../../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import { RECEIPT_KEY_BYTES } from '../../../protocol/keys.ts';
 import type { RefusalCode } from '../../../protocol/receipt.ts';
+import { Counters } from '../../runtime/counters.ts';
 import { type Log, silentLog } from '../../runtime/log.ts';
 import { nodeFiles, type OutboxFiles } from './files.ts';
 import { encodeFrame, type OutboxRecord } from './frames.ts';
-import { type Image, imageOf } from './image.ts';
+import { type Image, type ImageEntry, imageOf, placesIn, recordsOf } from './image.ts';
+import type { OutboxStatus } from './inspect.ts';
 import { COMPACT_BYTES_MIN, FRAME_BYTES_MAX, OUTBOX_LIMITS, type OutboxLimits } from './limits.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { OutboxFile } from './outbox-file.ts';
 import { recover } from './recover.ts';
-import { ENTRY_HEAD_BYTES, type NewEntry, type OutboxEntry, OutboxState, type OwnerState } from './state.ts';
+import {
+  NOTHING_GOES,
+  namesOf,
+  newcomerOf,
+  type Resident,
+  residentOf,
+  thinnedOf,
+  withinFrame,
+} from './residents.ts';
+import { planRoom, type RoomPlan } from './room.ts';
+import {
+  type NewEntry,
+  type OutboxEntry,
+  OutboxState,
+  type OwnerState,
+  type Place,
+  type SealedForm,
+  type StoredEntry,
+} from './state.ts';
 
+export type { OutboxStatus } from './inspect.ts';
 export type { NewEntry, OutboxEntry } from './state.ts';
 
 export type Settlement = { readonly entry: OutboxEntry } & (
@@ -24,6 +45,7 @@ export interface OutboxOptions {
   readonly device: DeviceId;
   readonly limits?: Partial<OutboxLimits>;
   readonly log?: Log;
+  readonly counters?: Counters;
   readonly files?: OutboxFiles;
 }
 
@@ -43,19 +65,22 @@ export class Outbox {
   readonly #device: DeviceId;
   readonly #limits: OutboxLimits;
   readonly #log: Log;
+  readonly #counters: Counters;
   readonly #file: OutboxFile;
   readonly #lock: Lock;
   readonly #state = new OutboxState();
   #busy = false;
   #parkedDropped = 0;
+  #dropped = 0;
 
   private constructor(options: OutboxOptions, path: string, lock: Lock) {
     this.#device = options.device;
     this.#limits = { ...OUTBOX_LIMITS, ...options.limits };
     this.#log = options.log ?? silentLog;
+    this.#counters = options.counters ?? new Counters();
     this.#file = new OutboxFile(path, options.files ?? nodeFiles, this.#log);
     this.#lock = lock;
-    this.tornBytes = this.#load();
+    this.tornBytes = this.#open();
   }
 
   /** @throws ERR_OUTBOX_LOCKED, ERR_OUTBOX_DAMAGED, ERR_OUTBOX_FORMAT, ERR_OUTBOX_WRITE, ERR_OUTBOX_READ */
@@ -92,6 +117,18 @@ export class Outbox {
     return this.#parkedDropped;
   }
 
+  status(): OutboxStatus {
+    return {
+      pending: this.pendingCount,
+      parked: this.parked().length,
+      bytes: this.#file.bytes,
+      bytesMax: this.#limits.bytesMax,
+      thinned: this.#state.thinnedCount,
+      dropped: this.#dropped,
+      failing: this.#file.failing,
+    };
+  }
+
   /** The last closed day (ordinal) of every owner that was ever seen. */
   through(): ReadonlyMap<TenantId, number> {
     return new Map([...this.#state.owners].map(([owner, { through }]) => [owner, through]));
@@ -123,9 +160,14 @@ export class Outbox {
     const state = { through, lastSequence: this.#state.owners.get(owner)?.lastSequence ?? 0 };
     await this.#alone(async () => {
       if (this.#file.suspect) {
-        const image = this.#image(new Map(this.#state.owners).set(owner, state));
+        const kept = [...this.#state.entries];
+        const image = this.#image(
+          kept.map((stored) => this.#whole(stored)),
+          owner,
+          state,
+        );
         await this.#file.replaceDurably(image.bytes);
-        this.#moved(image);
+        kept.forEach((stored, index) => void this.#state.move(stored, image.places[index]!));
       } else await this.#file.append(encodeFrame([{ kind: 'owner', owner, ...state }]));
       this.#state.setOwner(owner, state);
     });
@@ -133,29 +175,33 @@ export class Outbox {
 
   /**
    * Store sealed readings; they are on the disk when this resolves. Entries of days that are closed already are
-   * left out, so that a close may be asked for twice. Nothing is stored when it throws.
+   * left out, so that a close may be asked for twice. Where there is no room, the oldest profiles make it, and then
+   * the oldest readings (room.ts): loudly. Nothing is stored and nothing given up when it throws.
    * @throws ERR_OUTBOX_FULL, ERR_OUTBOX_WRITE, ERR_OUTBOX_LOCKED
    */
   async append(entries: readonly NewEntry[]): Promise<number> {
-    const fresh = entries.filter(({ owner, day }) => !this.isClosed(owner, day));
+    const fresh = withinFrame(entries.filter(({ owner, day }) => !this.isClosed(owner, day)));
     if (fresh.length === 0) return 0;
     this.#checkLock();
     await this.#alone(async () => {
-      this.#makeRoom(fresh);
-      if (this.#file.suspect) this.#rewrite();
-      const start = this.#file.bytes;
-      await this.#file.append(encodeFrame(fresh.map((entry) => ({ kind: 'entry', ...entry }))));
-      this.#state.keep(fresh, start);
+      const plan = this.#planFor(fresh);
+      if (plan.thin.size + plan.drop.size > 0) {
+        this.#rewrite(plan, fresh);
+        this.#sayGivenUp(plan);
+        return;
+      }
+      const frame = encodeFrame(fresh.flatMap(recordsOf));
+      if (this.#file.suspect || this.#file.bytes + frame.length > this.#limits.bytesMax) this.#rewrite();
+      const places = placesIn(fresh, this.#file.bytes);
+      await this.#file.append(frame);
+      fresh.forEach((entry, index) => void this.#state.keep(entry, places[index]!));
     });
     return fresh.length;
   }
 
   /** @throws ERR_OUTBOX_READ */
-  read(entry: OutboxEntry): { readonly sealed: Uint8Array; readonly receiptKey: Uint8Array } {
-    const { sealedAt, length } = this.#state.find(entry)!;
-    const keyAt = sealedAt - LENGTH_BYTES - RECEIPT_KEY_BYTES;
-    const bytes = this.#file.readAt(keyAt, sealedAt + length - keyAt);
-    return { sealed: bytes.subarray(sealedAt - keyAt), receiptKey: bytes.subarray(0, RECEIPT_KEY_BYTES) };
+  read(entry: OutboxEntry): SealedForm {
+    return this.#readAt(this.#state.find(entry)!);
   }
 
   /**
@@ -178,17 +224,19 @@ export class Outbox {
     }
     records.push(...this.#dropParked());
     if (records.length === 0) return;
-    this.#file.note(encodeFrame(records));
+    const frame = encodeFrame(records);
     const { bytes, suspect } = this.#file;
+    const full = bytes + frame.length > this.#limits.bytesMax;
     const wasteful = bytes > COMPACT_BYTES_MIN && bytes > 2 * this.#state.liveBytes;
-    if (!this.#busy && (suspect || wasteful)) this.#tryCompact();
+    if (!this.#busy && (suspect || wasteful || full) && this.#tryCompact()) return;
+    this.#file.note(frame);
   }
 
   close(): void {
     this.#lock.release();
   }
 
-  #load(): number {
+  #open(): number {
     const bytes = this.#file.load();
     if (bytes === undefined) return 0;
     const { records, length, tornBytes } = recover(this.path, bytes, this.#device);
@@ -209,44 +257,89 @@ export class Outbox {
     return excess.map(({ owner, sequence }) => ({ kind: 'dropped', owner, sequence }));
   }
 
-  #makeRoom(fresh: readonly NewEntry[]): void {
+  /** @throws ERR_OUTBOX_FULL */
+  #planFor(fresh: readonly NewEntry[]): RoomPlan<Resident> {
+    const newcomers = fresh.map(newcomerOf);
+    const residents = [...this.#state.entries.map(residentOf), ...newcomers];
+    const bytes = newcomers.reduce((sum, each) => sum + each.bytes, 0);
+    if (bytes <= FRAME_BYTES_MAX) {
+      const plan = planRoom(residents, this.#state.fixedBytes, this.#limits);
+      if (plan !== undefined) return plan;
+    }
     const { entriesMax, bytesMax } = this.#limits;
-    const bytes = fresh.reduce((sum, { sealed }) => sum + sealed.length + ENTRY_HEAD_BYTES, 0);
-    const count = this.pendingCount + fresh.length;
-    const live = this.#state.liveBytes;
-    if (count > entriesMax || live + bytes > bytesMax || bytes > FRAME_BYTES_MAX)
-      throw new HesError(
-        'ERR_OUTBOX_FULL',
-        'the outbox has no room: the day stays open until readings are delivered',
-        {
-          context: { pending: this.pendingCount, entriesMax, liveBytes: live, bytesMax },
-        },
-      );
-    if (this.#file.bytes + bytes > bytesMax) this.#rewrite();
+    const { pendingCount: pending } = this;
+    throw new HesError(
+      'ERR_OUTBOX_FULL',
+      'the outbox has no room: the day stays open until readings are delivered',
+      { context: { pending, entriesMax, liveBytes: this.#state.liveBytes, bytesMax } },
+    );
   }
 
-  #tryCompact(): void {
-    try {
-      this.#rewrite();
-    } catch (error) {
-      this.#log.warn({ err: error }, 'the outbox could not be made smaller: tried again later');
+  #sayGivenUp({ thin, drop }: RoomPlan<Resident>): void {
+    this.#dropped += drop.size;
+    if (thin.size > 0) {
+      this.#counters.count('edge.outbox.thinned', thin.size);
+      this.#log.error({ readings: namesOf(thin) }, 'the outbox is full: gave up the oldest profiles');
+    }
+    if (drop.size > 0) {
+      this.#counters.count('edge.outbox.dropped', drop.size);
+      this.#log.error({ readings: namesOf(drop) }, 'the outbox is full: gave up the oldest readings');
     }
   }
 
-  /** Write what counts into a new file and put it in the place of the old one. @throws ERR_OUTBOX_WRITE */
-  #rewrite(): void {
-    const image = this.#image(this.#state.owners);
+  #tryCompact(): boolean {
+    try {
+      this.#rewrite();
+      return true;
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the outbox could not be made smaller: tried again later');
+      return false;
+    }
+  }
+
+  /**
+   * Write what counts into a new file and put it in the place of the old one. What is given up and what is new are
+   * part of it: after a kill all of that happened or nothing. @throws ERR_OUTBOX_WRITE
+   */
+  #rewrite({ thin, drop }: RoomPlan<Resident> = NOTHING_GOES, fresh: readonly NewEntry[] = []): void {
+    const thinned = new Set([...thin].map(({ of }) => of));
+    const dropped = new Set([...drop].map(({ of }) => of));
+    const kept = this.#state.entries.filter((stored) => !dropped.has(stored));
+    const image = this.#image([
+      ...kept.map((stored) => (thinned.has(stored) ? thinnedOf(this.#whole(stored)) : this.#whole(stored))),
+      ...fresh.map((entry) =>
+        thinned.has(entry)
+          ? { ...thinnedOf(entry), refused: null }
+          : { ...entry, refused: null, thinned: false },
+      ),
+    ]);
     this.#file.replace(image.bytes);
-    this.#moved(image);
+    for (const stored of this.#state.entries.filter((one) => dropped.has(one))) this.#state.remove(stored);
+    kept.forEach((stored, index) => {
+      stored.thinned ||= thinned.has(stored);
+      this.#state.move(stored, image.places[index]!);
+    });
+    fresh.forEach((entry, index) => {
+      this.#state.keep(entry, image.places[kept.length + index]!, thinned.has(entry));
+    });
   }
 
-  #image(owners: ReadonlyMap<TenantId, OwnerState>): Image {
-    const { entries } = this.#state;
-    return imageOf({ device: this.#device, owners, entries, read: (stored) => this.read(stored) });
+  #image(entries: readonly ImageEntry[], owner?: TenantId, state?: OwnerState): Image {
+    const owners = new Map(this.#state.owners);
+    if (owner !== undefined && state !== undefined) owners.set(owner, state);
+    return imageOf({ device: this.#device, owners, entries });
   }
 
-  #moved({ places }: Image): void {
-    for (const [stored, sealedAt] of places) stored.sealedAt = sealedAt;
+  #whole(stored: StoredEntry): ImageEntry {
+    const { owner, day, sequence, refused, thinned, lean } = stored;
+    const entry = { owner, day, sequence, refused, thinned, ...this.#readAt(stored) };
+    return lean === null ? entry : { ...entry, lean: this.#readAt(lean) };
+  }
+
+  #readAt({ sealedAt, length }: Place): SealedForm {
+    const keyAt = sealedAt - LENGTH_BYTES - RECEIPT_KEY_BYTES;
+    const bytes = this.#file.readAt(keyAt, sealedAt + length - keyAt);
+    return { sealed: bytes.subarray(sealedAt - keyAt), receiptKey: bytes.subarray(0, RECEIPT_KEY_BYTES) };
   }
 
   /** `settle` may come in between, and then neither makes a new file nor waits: it only appends. */

@@ -37,7 +37,7 @@ export function recover(path: string, bytes: Buffer, device: DeviceId): Recovere
         context: { path, offset },
       });
     for (const record of decoded) {
-      const sealedAt = record.kind === 'entry' ? record.sealed.byteOffset - bytes.byteOffset : 0;
+      const sealedAt = 'sealed' in record ? record.sealed.byteOffset - bytes.byteOffset : 0;
       records.push({ record, sealedAt });
     }
     offset += FRAME_HEAD_BYTES + body.length;

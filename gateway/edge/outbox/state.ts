@@ -1,7 +1,6 @@
 import type { TenantId } from '../../../protocol/identity.ts';
-import { RECEIPT_KEY_BYTES } from '../../../protocol/keys.ts';
 import type { RefusalCode } from '../../../protocol/receipt.ts';
-import { FRAME_HEAD_BYTES, HEAD_BYTES, type OutboxRecord } from './frames.ts';
+import { HEAD_BYTES, type OutboxRecord } from './frames.ts';
 
 /** A sealed reading on disk: what is known of it without reading it. */
 export interface OutboxEntry {
@@ -13,17 +12,40 @@ export interface OutboxEntry {
   readonly length: number;
 }
 
-export interface NewEntry {
-  readonly owner: TenantId;
-  readonly day: number;
-  readonly sequence: number;
+/** A reading as it is sent, and what its receipt is checked with. */
+export interface SealedForm {
   readonly sealed: Uint8Array;
   readonly receiptKey: Uint8Array;
 }
 
+export interface NewEntry extends SealedForm {
+  readonly owner: TenantId;
+  readonly day: number;
+  readonly sequence: number;
+  /** The same reading, under the same number, without its profile: kept in case that there is no room. */
+  readonly lean?: SealedForm;
+}
+
+/** Where sealed bytes are in the file. */
+export interface Place {
+  readonly sealedAt: number;
+  readonly length: number;
+}
+
+/** Where an entry's forms are. */
+export interface Places {
+  readonly full: Place;
+  readonly lean: Place | null;
+}
+
 export interface StoredEntry extends OutboxEntry {
+  length: number;
   /** Where the sealed bytes are in the file. */
   sealedAt: number;
+  /** The form without the profile, while there is one. */
+  lean: Place | null;
+  /** The profile was given up: this is the lean form. */
+  thinned: boolean;
   /** Why its owner refused it, or null while it waits. */
   refused: RefusalCode | null;
 }
@@ -70,10 +92,18 @@ export class OutboxState {
 
   /** At most so many bytes would a file take that holds nothing else. */
   get liveBytes(): number {
-    return this.#entries.reduce(
-      (sum, { length }) => sum + length + ENTRY_HEAD_BYTES,
-      HEAD_BYTES + OWNER_BYTES * this.#owners.size,
-    );
+    return this.#entries.reduce((sum, entry) => sum + bytesOf(entry), this.fixedBytes);
+  }
+
+  /** What is there besides the entries. */
+  get fixedBytes(): number {
+    return HEAD_BYTES + OWNER_BYTES * this.#owners.size;
+  }
+
+  get thinnedCount(): number {
+    let count = 0;
+    for (const { thinned, refused } of this.#entries) if (thinned && refused === null) count++;
+    return count;
   }
 
   find({ owner, sequence }: Pick<OutboxEntry, 'owner' | 'sequence'>): StoredEntry | undefined {
@@ -94,32 +124,39 @@ export class OutboxState {
     if (record.kind === 'owner') {
       this.#owners.set(owner, { through: record.through, lastSequence: record.lastSequence });
     } else if (record.kind === 'entry') {
-      this.#keep(record, sealedAt);
+      this.keep(record, { full: { sealedAt, length: record.sealed.length }, lean: null });
     } else {
       const stored = this.find(record);
       if (stored === undefined) return;
       if (record.kind === 'parked') stored.refused = record.code;
+      else if (record.kind === 'lean') stored.lean = { sealedAt, length: record.sealed.length };
+      else if (record.kind === 'thinned') stored.thinned = true;
       else this.remove(stored);
     }
   }
 
-  /** Entries that were written with one frame. */
-  keep(entries: readonly NewEntry[], frameStart: number): void {
-    let offset = frameStart + FRAME_HEAD_BYTES;
-    for (const entry of entries) {
-      // Kind, length of the owner, owner, day, sequence, receipt key and length stand before it (frames.ts).
-      const sealedAt = offset + 2 + entry.owner.length + 4 + 8 + RECEIPT_KEY_BYTES + 4;
-      this.#keep(entry, sealedAt);
-      offset = sealedAt + entry.sealed.length;
-    }
-  }
-
-  #keep({ owner, day, sequence, sealed }: NewEntry, sealedAt: number): void {
-    this.#entries.push({ owner, day, sequence, length: sealed.length, sealedAt, refused: null });
+  keep(
+    { owner, day, sequence }: Pick<NewEntry, 'owner' | 'day' | 'sequence'>,
+    { full, lean }: Places,
+    thinned = false,
+  ): void {
+    this.#entries.push({ owner, day, sequence, ...full, lean, thinned, refused: null });
     const state = this.#owners.get(owner);
     this.#owners.set(owner, {
       through: Math.max(state?.through ?? 0, day),
       lastSequence: Math.max(state?.lastSequence ?? 0, sequence),
     });
   }
+
+  /** A new file is there, and its entry at another place of it. */
+  move(stored: StoredEntry, { full, lean }: Places): void {
+    stored.sealedAt = full.sealedAt;
+    stored.length = full.length;
+    stored.lean = lean;
+  }
+}
+
+/** At most so many bytes of a file does an entry take, in both its forms. */
+export function bytesOf({ length, lean }: Pick<StoredEntry, 'length' | 'lean'>): number {
+  return length + ENTRY_HEAD_BYTES + (lean === null ? 0 : lean.length + ENTRY_HEAD_BYTES);
 }
