@@ -12,7 +12,7 @@ import { type Account, type EdgeJudgement, type EdgeTally, judgeEdges, ownersOf 
 import { CuttableNetwork } from './edge-proxy.ts';
 import { type ChaosSource, ModbusChaosSource, P1ChaosSource } from './edge-sources.ts';
 import { askStatus } from './edge-status.ts';
-import { drawStory, type Event, HAPPENINGS } from './edge-story.ts';
+import { drawStory, type Event, type StoryOptions } from './edge-story.ts';
 import { modbusSubject, p1Subject } from './edge-subjects.ts';
 import { Field } from './field.ts';
 import { type HeadEndProcesses, startProcesses } from './processes.ts';
@@ -56,18 +56,20 @@ export interface ChaosRunOptions {
   readonly seed: number;
   readonly from: string;
   readonly days: number;
-  readonly counts: Parameters<typeof drawStory>[0]['counts'];
+  /** What is to happen: as often as this, drawn from the seed, or as written. */
+  readonly story: StoryOptions['counts'] | readonly Event[];
   /** For a test of the oracle: whatever the edge keeps of a running day is taken away while it is dead. */
   readonly forgetful?: boolean;
 }
 
-/** What a run came to. */
+/** What a run has come to. */
 export interface ChaosResult {
   readonly judgement: EdgeJudgement;
   readonly tally: EdgeTally;
   readonly story: readonly Event[];
   readonly done: Conductor['done'];
   readonly kills: number;
+  readonly days: readonly LocalDay[];
   readonly counters: Child['counters'];
 }
 
@@ -84,7 +86,7 @@ export class ChaosRun {
   }
 
   async run(): Promise<ChaosResult> {
-    const { seed, from, days, counts } = this.#options;
+    const { seed, from, days, story: wish } = this.#options;
     const first = dayNamed(from);
     const last = dayAfter(first, days);
     const headEnd = await startProcesses(this.#field, {
@@ -113,19 +115,22 @@ export class ChaosRun {
       status: () => askStatus(join(data, 'edge.sock')),
       ...(this.#options.forgetful === true ? { whileDead: () => forgetRunningDay(data) } : {}),
     });
-    const story = drawStory({
-      seed,
-      from: first.start,
-      until: last.start,
-      counts,
-      sources: this.#sources.length,
-    });
+    const story = isWritten(wish)
+      ? wish
+      : drawStory({
+          seed,
+          from: first.start,
+          until: last.start,
+          counts: wish,
+          sources: this.#sources.length,
+        });
     await conductor.play(story, first.start, last.start + AFTERMATH_SECONDS);
     const wanted = Array.from({ length: days }, (_, at) => dayAfter(first, at));
     await this.#drain(clock, wanted);
     clock.close();
     const { judgement, tally } = judgeEdges(this.accounts, wanted, this.accepted());
-    return { judgement, tally, story, done: conductor.done, kills: conductor.kills, counters: edge.counters };
+    const { done, kills } = conductor;
+    return { judgement, tally, story, done, kills, days: wanted, counters: edge.counters };
   }
 
   get accounts(): readonly Account[] {
@@ -213,4 +218,4 @@ function forgetRunningDay(data: string): void {
     if (/(?:^|\/)day(?:\.|$)/.test(name)) rmSync(join(data, name), { force: true });
 }
 
-export const NOTHING = Object.fromEntries(HAPPENINGS.map((what) => [what, 0])) as ChaosRunOptions['counts'];
+const isWritten = (story: ChaosRunOptions['story']): story is readonly Event[] => Array.isArray(story);

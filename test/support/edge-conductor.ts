@@ -20,8 +20,11 @@ export interface ConductorOptions {
   readonly whileDead?: () => void;
 }
 
-/** What was taken just before a kill that is to leave it alone: time for the disk, as the field gives it a minute. */
-const SETTLE_MS = 250;
+/**
+ * What was taken before a kill has had a minute and more in the field to get to the disk; here the clock stands still
+ * in between, so that the disk is given time.
+ */
+const SETTLE_MS = 400;
 /** A start on a machine that others use as well. */
 const BACK_WITHIN_MS = 120_000;
 
@@ -76,6 +79,7 @@ export class Conductor {
         .filter(({ what }) => what === 'unplug')
         .flatMap((event) => this.#sourcesOf(event).map((source) => [source, event] as const)),
     );
+    if (kill !== undefined) await delay(SETTLE_MS);
     const heard: ChaosSource[] = [];
     for (const source of sources) {
       const event = kill ?? unplugged.get(source);
