@@ -69,4 +69,17 @@ describe('the schedule of wakes', () => {
     wakes.failed(ORES);
     expect(delay()).toBeLessThan(1_000);
   });
+
+  test('waits no longer than it drew when a clock that was years ahead is put right', () => {
+    const { clock, wakes } = schedule();
+    clock.advance(10 * 365 * 86_400_000);
+    wakes.added();
+    wakes.later(ORES, 600);
+    clock.set(1_000_000);
+    expect(wakes.nextMs([FARYS])! - clock.nowMs()).toBeLessThanOrEqual(LIMITS.jitterMs);
+    const next = wakes.nextMs([ORES])!;
+    expect(next - clock.nowMs()).toBeLessThanOrEqual(LIMITS.jitterMs);
+    clock.set(next);
+    expect([wakes.isDue(ORES), wakes.nextMs([ORES])]).toEqual([true, next]);
+  });
 });

@@ -24,8 +24,14 @@ export const SCHEDULE_LIMITS: ScheduleLimits = {
 /** Everyone was told the same number of seconds: come back up to half as long again after that, not all at once. */
 const LATER_SPREAD = 0.5;
 
+/** A moment, and how far ahead it was drawn: never further, whatever became of the clock since. */
+interface Until {
+  atMs: number;
+  readonly withinMs: number;
+}
+
 interface Penalty {
-  notBeforeMs: number;
+  until: Until | null;
   readonly backoff: Backoff;
 }
 
@@ -38,7 +44,7 @@ export class WakeSchedule {
   readonly #random: Random;
   readonly #limits: ScheduleLimits;
   readonly #penalties = new Map<TenantId, Penalty>();
-  #wakeAtMs: number | null = null;
+  #wake: Until | null = null;
 
   constructor(clock: Clock, random: Random, limits: ScheduleLimits) {
     this.#clock = clock;
@@ -48,12 +54,12 @@ export class WakeSchedule {
 
   /** Readings were stored. A time that was drawn already stands. */
   added(): void {
-    this.#wakeAtMs ??= this.#clock.nowMs() + Math.floor(this.#random() * this.#limits.jitterMs);
+    this.#wake ??= this.#in(Math.floor(this.#random() * this.#limits.jitterMs));
   }
 
   /** A wake began. */
   woke(): void {
-    this.#wakeAtMs = null;
+    this.#wake = null;
   }
 
   succeeded(owner: TenantId): void {
@@ -63,13 +69,12 @@ export class WakeSchedule {
   later(owner: TenantId, seconds: number): void {
     const penalty = this.#penalty(owner);
     penalty.backoff.reset();
-    penalty.notBeforeMs =
-      this.#clock.nowMs() + Math.ceil(seconds * 1000 * (1 + this.#random() * LATER_SPREAD));
+    penalty.until = this.#in(Math.ceil(seconds * 1000 * (1 + this.#random() * LATER_SPREAD)));
   }
 
   failed(owner: TenantId): void {
     const penalty = this.#penalty(owner);
-    penalty.notBeforeMs = this.#clock.nowMs() + penalty.backoff.nextMs();
+    penalty.until = this.#in(penalty.backoff.nextMs());
   }
 
   isDue(owner: TenantId): boolean {
@@ -80,17 +85,28 @@ export class WakeSchedule {
   nextMs(owners: Iterable<TenantId>): number | null {
     let nextMs: number | null = null;
     for (const owner of owners) nextMs = Math.min(nextMs ?? Infinity, this.#notBeforeMs(owner));
-    return nextMs === null ? null : Math.max(nextMs, this.#wakeAtMs ?? 0);
+    return nextMs === null ? null : Math.max(nextMs, this.#momentOf(this.#wake));
   }
 
   #notBeforeMs(owner: TenantId): number {
-    return this.#penalties.get(owner)?.notBeforeMs ?? 0;
+    return this.#momentOf(this.#penalties.get(owner)?.until ?? null);
+  }
+
+  #in(withinMs: number): Until {
+    return { atMs: this.#clock.nowMs() + withinMs, withinMs };
+  }
+
+  /** A clock that was years ahead when it was drawn, and was put right since, must not silence a device for years. */
+  #momentOf(until: Until | null): number {
+    if (until === null) return 0;
+    until.atMs = Math.min(until.atMs, this.#clock.nowMs() + until.withinMs);
+    return until.atMs;
   }
 
   #penalty(owner: TenantId): Penalty {
     const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = this.#limits;
     const known = this.#penalties.get(owner) ?? {
-      notBeforeMs: 0,
+      until: null,
       backoff: backoff({ baseMs, maxMs, random: this.#random }),
     };
     this.#penalties.set(owner, known);
