@@ -1,23 +1,16 @@
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { HesError } from '../../../protocol/errors.ts';
-import { AUTHENTICATION_KEY_LUXEMBOURG, type P1Keys } from '../../edge/p1/glo-keys.ts';
 import { P1Reader } from '../../edge/p1/reader.ts';
 import { P1_FAULTS, type P1Fault } from '../../edge/p1/telegram.ts';
-import { usage } from '../errors.ts';
 import { EXIT } from '../exit.ts';
+import { ForeignWatch } from './foreign.ts';
 import { telegramJson } from './json.ts';
+import { REFUSED_JSON, type ReadingFlags, readingOf } from './reading.ts';
+import { Recording } from './recording.ts';
 import { telegramTable } from './table.ts';
 
-export interface DecodeFlags {
-  readonly json?: boolean;
-  readonly key?: Uint8Array;
-  readonly authKey?: Uint8Array;
-  readonly acceptUnverified?: boolean;
-}
-
-/** What a telegram that yields nothing looks like: no value of it is worth a look, so none is shown. */
-const REFUSED_JSON = `${JSON.stringify({ crc: 'invalid' })}\n`;
+export type DecodeFlags = ReadingFlags;
 
 /**
  * Print every telegram of a file or of standard input as it comes. Exit code 0 when there was at least one and
@@ -26,40 +19,30 @@ const REFUSED_JSON = `${JSON.stringify({ crc: 'invalid' })}\n`;
  * @throws ERR_P1_INPUT, ERR_USAGE
  */
 export async function decode(file: string, flags: DecodeFlags): Promise<number> {
-  const keys = keysOf(flags);
-  if (flags.acceptUnverified === true) process.stderr.write(UNVERIFIED_WARNING);
   const printed: string[] = [];
   const reader = new P1Reader(
     {
       telegram: (telegram) => printed.push(flags.json ? telegramJson(telegram) : telegramTable(telegram)),
       fault: (fault) => printed.push(flags.json ? REFUSED_JSON : `No reading: ${P1_FAULTS[fault]}.\n\n`),
     },
-    { keys, acceptUnverified: flags.acceptUnverified === true },
+    readingOf(flags),
   );
+  const recording = new Recording();
+  const foreign = new ForeignWatch();
+  const take = (bytes: Uint8Array): void => {
+    foreign.feed(bytes);
+    reader.feed(bytes);
+  };
   const output = new Output();
   for await (const block of blocksOf(file)) {
-    reader.feed(block);
+    take(recording.feed(block));
     if (!(await output.write(printed))) return EXIT.ok;
   }
+  take(recording.end());
   reader.flush();
   if (!(await output.write(printed))) return EXIT.ok;
-  process.stderr.write(summary(reader));
+  process.stderr.write(summary(reader, foreign));
   return reader.telegrams > 0 && Object.keys(reader.faults).length === 0 ? EXIT.ok : EXIT.incomplete;
-}
-
-const UNVERIFIED_WARNING =
-  'hes: WARNING: --accept-unverified shows telegrams whose origin nothing proves. Do not bill, switch or decide by them.\n';
-
-function keysOf({ key, authKey, acceptUnverified }: DecodeFlags): P1Keys | null {
-  if (key !== undefined)
-    return {
-      encryption: key,
-      authentication: authKey ?? AUTHENTICATION_KEY_LUXEMBOURG,
-      authenticationUnknown: authKey === undefined,
-    };
-  if (authKey !== undefined) throw usage('--auth-key is of no use without --key');
-  if (acceptUnverified === true) throw usage('--accept-unverified is of no use without --key');
-  return null;
 }
 
 async function* blocksOf(file: string): AsyncGenerator<Buffer> {
@@ -92,13 +75,16 @@ class Output {
 }
 
 /** To standard error, where it disturbs nobody who reads the JSON. */
-function summary(reader: P1Reader): string {
+function summary(reader: P1Reader, foreign: ForeignWatch): string {
   const faults = Object.entries(reader.faults) as [P1Fault, number][];
   const lines = [`${reader.telegrams} ${reader.telegrams === 1 ? 'telegram' : 'telegrams'} read.\n`];
   for (const [fault, count] of faults) lines.push(`${count} × ${fault}: ${P1_FAULTS[fault]}.\n`);
   if (reader.unverified > 0) lines.push(`${reader.unverified} UNVERIFIED: nothing proves who sent them.\n`);
   if (reader.noiseBytes > 0) lines.push(`${reader.noiseBytes} bytes belong to no telegram.\n`);
-  if (reader.telegrams === 0 && faults.length === 0) lines.push(NOTHING_FOUND);
+  if (reader.telegrams > 0) return lines.join('');
+  const { name } = foreign;
+  if (name !== null) lines.push(`This is ${name}: not P1 text, and not read here.\n`);
+  else if (faults.length === 0) lines.push(NOTHING_FOUND);
   return lines.join('');
 }
 

@@ -2,6 +2,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as example from '../../edge/p1/example.ts';
 import { bare, sealed, WITH_CRC } from '../../edge/p1/example.ts';
+import {
+  ACE4000,
+  DIALECTS_WITH_CRC,
+  EBZ,
+  ISKRA_D0,
+  LUXEMBOURG_UNITLESS,
+  SLAVES,
+} from '../../edge/p1/example-dialects.ts';
 import { readTelegrams } from '../../edge/p1/reader.ts';
 import { telegramJson } from './json.ts';
 import { telegramTable } from './table.ts';
@@ -126,6 +134,67 @@ describe('a telegram as JSON', () => {
       const decimals = value.split('.')[1]?.length ?? 0;
       expect(numbers.some((number) => Number(number).toFixed(decimals) === value)).toBe(true);
     }
+  });
+});
+
+/** A line that is one number, as anybody would find it: a code, digits, and a unit or none. */
+const ONE_NUMBER = /^\u0002?(\d+-\d+:[\d.:]+?)(?:\*255)?\( *(-?\d+(?:\.\d+)?)(?:\*?([A-Za-z]+3?))?\)$/;
+/** Identifiers, versions, types, messages, the clock and valves: they have a place of their own, or are no numbers. */
+const NO_REGISTER = /:(96\.1\.|96\.13|96\.5\.|0\.0\.0|0\.2\.|0\.9\.|24\.|98\.1\.|42\.0\.0|1\.0\.0|97\.)/;
+
+const EVERY_DIALECT: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    Object.entries({ ...WITH_CRC, ...DIALECTS_WITH_CRC }).map(([name, lines]) => [name, sealed(lines)]),
+  ),
+  ...Object.fromEntries(
+    Object.entries({ ACE4000, EBZ, ISKRA_D0, 'DSMR 2.2': example.DSMR_2_2, Iskra: example.ISKRA }).map(
+      ([name, lines]) => [name, bare(lines)],
+    ),
+  ),
+};
+
+describe('no number that is printed is missing', () => {
+  it.each(Object.entries(EVERY_DIALECT))('of %s', (_, text) => {
+    const decoded = decode(text);
+    const shown = decoded.registers.map(({ obis, value, unit }) => `${obis} ${Number(value)} ${unit ?? ''}`);
+    let found = 0;
+    for (const line of text.split('\r\n')) {
+      const [, code, number, unit = ''] = ONE_NUMBER.exec(line) ?? [];
+      if (code === undefined || NO_REGISTER.test(line)) continue;
+      const obis = code.replace(/:(\d+):/, ':$1.');
+      const spelled = unit.replace(/^kVAr/, 'kvar');
+      expect(shown).toContain(`${obis} ${Number(number)} ${spelled}`);
+      found += 1;
+    }
+    expect(found + decoded.channels.length).toBeGreaterThan(0);
+  });
+
+  it('not even one without a unit, which then is null', () => {
+    expect(decode(sealed(LUXEMBOURG_UNITLESS)).registers).toContainEqual({
+      obis: '0-0:17.0.0',
+      value: '77.376',
+      unit: null,
+    });
+  });
+
+  it('nor one of another medium, which is a channel', () => {
+    expect(decode(bare(ACE4000)).channels).toContainEqual({
+      channel: 3,
+      medium: 'gas',
+      serial: '87654321',
+      ean: null,
+      obis: '7-0:23.1.0',
+      time: '2020-07-01T13:00:00',
+      value: '2240.690',
+      unit: 'm3',
+      valve: 1,
+    });
+    expect(decode(sealed(SLAVES)).channels.map(({ medium, value }) => [medium, value])).toEqual([
+      ['electricity', '12785.111'],
+      ['water', '785.222'],
+      ['heat', '12785.333'],
+      ['cooling', '12785.444'],
+    ]);
   });
 });
 
