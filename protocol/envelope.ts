@@ -1,34 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { CborWriter } from './cbor/writer.ts';
-import { aeadOpen, aeadSeal } from './cose/algorithms.ts';
-import { sameBytes } from './cose/message.ts';
-import { encryptStructure } from './cose/structures.ts';
-import { HesError } from './errors.ts';
-import { type Binding, messageKeys, topicBytes } from './keys.ts';
-import { KID_BYTES, PAYLOAD_BYTES_MAX, SEALED_BYTES_MAX } from './limits.ts';
-import { readOuter, writeOuter } from './outer.ts';
+import { type Binding, type MessageKeys, messageKeys, topicBytes } from './keys.ts';
+import { PAYLOAD_BYTES_MAX, SEALED_BYTES_MAX } from './limits.ts';
+import { type Derive, openSealed, type RecipientKey, type SealingKey, sealTo, tooLarge } from './sealing.ts';
 import { type SignerKey, signPayload } from './signed.ts';
-import { type OpeningKey, SUITES, type Suite } from './suites.ts';
+import { SUITES, type Suite } from './suites.ts';
 
 export type { Binding } from './keys.ts';
 export { KID_BYTES } from './limits.ts';
+export type { RecipientKey, SealingKey } from './sealing.ts';
 export { readSigner, type SignerKey, verifyUplink } from './signed.ts';
 export type { OpeningKey } from './suites.ts';
-
-/** The operator's public sealing key, as its certificate holds it. */
-export interface RecipientKey {
-  readonly kid: Uint8Array;
-  /** For P-256 the 65 bytes of the uncompressed point. */
-  readonly publicKey: Uint8Array;
-  /** The row of SUITES that the key is for; the first where nothing is said. */
-  readonly suite?: string;
-}
-
-/** The operator's side of it. Several may be valid at once while one is rolled over. */
-export interface SealingKey {
-  readonly kid: Uint8Array;
-  readonly privateKey: OpeningKey;
-}
 
 export interface Sealed {
   /** COSE_Encrypt around COSE_Sign1 around the payload: what is published. */
@@ -36,8 +16,6 @@ export interface Sealed {
   /** What checks the receipt: kept beside the sealed bytes. It opens nothing. */
   readonly receiptKey: Uint8Array;
 }
-
-const writer = new CborWriter(SEALED_BYTES_MAX);
 
 /**
  * Sign a payload and seal it to its owner (RFC 9052 §4.2, §5.1): sign inside, seal outside, so that the
@@ -57,23 +35,9 @@ export function sealUplink(message: {
   const { payload, binding, recipient, signer, suites = SUITES } = message;
   if (payload.length > PAYLOAD_BYTES_MAX) throw tooLarge(payload.length, PAYLOAD_BYTES_MAX);
   const topic = topicBytes(binding);
-  const signed = signPayload(payload, topic, signer);
-
-  const suite =
-    recipient.suite === undefined ? suites[0] : suites.find((row) => row.name === recipient.suite);
-  const agreed = suite?.agreement.encapsulate(recipient.publicKey);
-  if (suite === undefined || agreed === undefined || recipient.kid.length !== KID_BYTES)
-    throw new HesError('ERR_ENVELOPE_RECIPIENT', 'the recipient is no key that this side can seal to');
-
-  const { secret, sent } = agreed;
-  const { contentKey, receiptKey } = messageKeys(suite, secret, binding, recipient.kid, sent);
-  secret.fill(0);
-  const iv = randomBytes(suite.content.ivBytes);
-  const aad = encryptStructure(suite.contentHeader, topic);
-  const ciphertext = aeadSeal(suite.content, contentKey, iv, aad, signed);
-
-  const outer = { suite, iv, ciphertext, kid: recipient.kid, sent };
-  return { sealed: writer.write(() => writeOuter(writer, outer)), receiptKey };
+  const clear = signPayload(payload, topic, signer);
+  const { sealed, keys } = sealTo({ clear, topic, recipient, suites, derive: uplinkKeys(binding) });
+  return { sealed, receiptKey: keys.receiptKey };
 }
 
 /**
@@ -92,24 +56,18 @@ export function openUplink(message: {
   readonly suites?: readonly Suite[];
 }): { readonly signed: Uint8Array; readonly receiptKey: Uint8Array } {
   const { sealed, binding, keys, suites = SUITES } = message;
-  if (sealed.length > SEALED_BYTES_MAX) throw tooLarge(sealed.length, SEALED_BYTES_MAX);
-  const { suite, iv, ciphertext, kid, sent } = readOuter(sealed, suites);
-
-  const key = keys.find((candidate) => sameBytes(candidate.kid, kid));
-  if (key === undefined) throw new HesError('ERR_ENVELOPE_KID', 'sealed to a key that is not ours');
-  const secret = suite.agreement.decapsulate(key.privateKey, sent);
-  if (secret === undefined)
-    throw new HesError('ERR_ENVELOPE_AGREEMENT', 'what the sender sent gives no secret');
-
-  const { contentKey, receiptKey } = messageKeys(suite, secret, binding, kid, sent);
-  secret.fill(0);
-  const aad = encryptStructure(suite.contentHeader, topicBytes(binding));
-  const signed = aeadOpen(suite.content, contentKey, iv, aad, ciphertext);
-  if (signed === undefined)
-    throw new HesError('ERR_ENVELOPE_OPEN', 'altered, sealed to another key, or moved from another topic');
-  return { signed, receiptKey };
+  const opened = openSealed({
+    sealed,
+    bytesMax: SEALED_BYTES_MAX,
+    topic: topicBytes(binding),
+    keys,
+    suites,
+    derive: uplinkKeys(binding),
+  });
+  return { signed: opened.clear, receiptKey: opened.keys.receiptKey };
 }
 
-function tooLarge(length: number, lengthMax: number): HesError {
-  return new HesError('ERR_ENVELOPE_SIZE', 'larger than the limit', { context: { length, lengthMax } });
-}
+const uplinkKeys =
+  (binding: Binding): Derive<MessageKeys> =>
+  ({ suite, secret, kid, sent }) =>
+    messageKeys(suite, secret, binding, kid, sent);

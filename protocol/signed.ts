@@ -12,9 +12,9 @@ import { CERTIFICATE_BYTES_MAX, PAYLOAD_BYTES_MAX, SIGNED_BYTES_MAX } from './li
 /** The inner layer of an uplink: COSE_Sign1 with ES256, the signer's certificate in its protected header. */
 
 /** r and s, 32 bytes each (RFC 9053 §2.1). */
-const SIGNATURE_BYTES = 64;
-/** Two keys, an algorithm and a certificate. */
-const HEADER_BYTES_MAX = CERTIFICATE_BYTES_MAX + 16;
+export const SIGNATURE_BYTES = 64;
+/** The protected header of a signature: two keys, an algorithm and a certificate. */
+export const HEADER_BYTES_MAX = CERTIFICATE_BYTES_MAX + 16;
 
 export interface SignerKey {
   readonly privateKey: KeyObject;
@@ -31,23 +31,31 @@ interface Signed {
 const writer = new CborWriter(SIGNED_BYTES_MAX);
 
 /**
- * The certificate stands in the protected header (RFC 9360 §2 leaves the choice), so that the signature covers
- * it: one with the same key and other names cannot be put in its place.
- * @throws ERR_ENVELOPE_SIZE where the certificate is larger than its limit
+ * The protected header of a signature: ES256 and the signer's certificate.
+ * @throws ERR_ENVELOPE_SIZE where the certificate is empty or larger than its limit
  */
-export function signPayload(payload: Uint8Array, externalAad: Uint8Array, signer: SignerKey): Uint8Array {
-  const { certificate, privateKey } = signer;
+export function signerHeader(certificate: Uint8Array): Uint8Array {
   if (certificate.length === 0 || certificate.length > CERTIFICATE_BYTES_MAX)
     throw new HesError('ERR_ENVELOPE_SIZE', 'the signature certificate is empty or larger than the limit', {
       context: { length: certificate.length, lengthMax: CERTIFICATE_BYTES_MAX },
     });
-  const header = writer.write(() => {
+  return writer.write(() => {
     writer.map(2);
     writer.integer(HEADER.alg);
     writer.integer(ALG.ES256);
     writer.integer(HEADER.x5chain);
     writer.bytes(certificate);
   });
+}
+
+/**
+ * The certificate stands in the protected header (RFC 9360 §2 leaves the choice), so that the signature covers
+ * it: one with the same key and other names cannot be put in its place.
+ * @throws ERR_ENVELOPE_SIZE where the certificate is larger than its limit
+ */
+export function signPayload(payload: Uint8Array, externalAad: Uint8Array, signer: SignerKey): Uint8Array {
+  const { certificate, privateKey } = signer;
+  const header = signerHeader(certificate);
   const structure = sign1Structure(header, externalAad, payload);
   const signature = signEs256(structure, privateKey);
   structure.fill(0);
@@ -80,8 +88,13 @@ export function verifyUplink(message: {
   readonly publicKey: KeyObject;
 }): Uint8Array {
   const { signed, binding, publicKey } = message;
+  return verifySigned(signed, topicBytes(binding), publicKey);
+}
+
+/** The same, over whatever the message is bound to. @throws ERR_ENVELOPE_SIGNED, ERR_ENVELOPE_SIGNATURE */
+export function verifySigned(signed: Uint8Array, externalAad: Uint8Array, publicKey: KeyObject): Uint8Array {
   const { header, payload, signature } = readSigned(signed);
-  const structure = sign1Structure(header, topicBytes(binding), payload);
+  const structure = sign1Structure(header, externalAad, payload);
   const holds = verifyEs256(structure, publicKey, signature);
   // It is cut from a block that other buffers share, and would lie there as long as the last of them lives.
   structure.fill(0);

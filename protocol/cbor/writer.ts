@@ -103,6 +103,14 @@ export class CborWriter {
     this.#latin1(text);
   }
 
+  /** Any well-formed text. */
+  utf8(text: string): void {
+    const length = Buffer.byteLength(text, 'utf8');
+    this.#head(TEXT, length);
+    this.#room(length);
+    this.#at += this.#buffer.write(text, this.#at, 'utf8');
+  }
+
   /** ASCII as a byte string. */
   textAsBytes(text: string): void {
     this.#head(BYTES, text.length);

@@ -3,7 +3,7 @@ import { type CborItem, decodeCbor } from '../cbor/codec.ts';
 import { HesError } from '../errors.ts';
 
 /** CBOR tags of RFC 9052 §2. */
-export const COSE_TAG = { mac0: 17, sign1: 18, encrypt: 96, mac: 97 } as const;
+export const COSE_TAG = { mac0: 17, sign1: 18, encrypt: 96, mac: 97, sign: 98 } as const;
 
 /** Header parameters (RFC 9052 §3.1, RFC 9053 §6.3, RFC 9360 §2). */
 export const HEADER = {
@@ -34,6 +34,15 @@ export interface Headers {
 export interface Sign1 extends Headers {
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
+}
+
+export interface Signature extends Headers {
+  readonly signature: Uint8Array;
+}
+
+export interface Sign extends Headers {
+  readonly payload: Uint8Array;
+  readonly signatures: readonly Signature[];
 }
 
 export interface Recipient extends Headers {
@@ -92,6 +101,20 @@ export function readSign1(bytes: Uint8Array, bounds: CborBounds): Sign1 {
   const items = untagged(bytes, COSE_TAG.sign1, 4, bounds);
   const payload = bytesOf(items[2], 'the payload');
   return { ...headersOf(items), payload, signature: bytesOf(items[3], 'the signature') };
+}
+
+export function readSign(bytes: Uint8Array, bounds: CborBounds): Sign {
+  const items = untagged(bytes, COSE_TAG.sign, 4, bounds);
+  const signatures = items[3];
+  if (!Array.isArray(signatures) || signatures.length === 0) refuse('signatures as an array');
+  return {
+    ...headersOf(items),
+    payload: bytesOf(items[2], 'the payload'),
+    signatures: signatures.map((signature: CborItem) => {
+      if (!Array.isArray(signature) || signature.length !== 3) refuse('a signature as an array of 3');
+      return { ...headersOf(signature), signature: bytesOf(signature[2], 'the signature') };
+    }),
+  };
 }
 
 export function readEncrypt(bytes: Uint8Array, bounds: CborBounds): Encrypt {

@@ -1,8 +1,8 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { openEncrypt, openMac, openSign1 } from '../testing/cose-open.ts';
+import { openEncrypt, openMac, openSign, openSign1 } from '../testing/cose-open.ts';
 import { hkdfExpand, hkdfExtract, hmacSha256 } from './hkdf.ts';
-import { kdfContext } from './structures.ts';
+import { kdfContext, signStructure } from './structures.ts';
 
 /** The examples of RFC 9052 appendix C that use what this protocol is made of, and those of the RFCs below it. */
 
@@ -34,6 +34,28 @@ const SIGN1 = hex(`d2 84 43a10126 a1044231 31 54${CONTENT.toString('hex')} 5840
   8eb33e4ca31d1c465ab05aac34cc6b23d58fef5c083106c4d25a91aef0b0117e
   2af9a291aa32e14ab834dc56ed2a223444547e01f11d3b0916e5a4c345cacb36`);
 
+const BILBO = createPublicKey({
+  key: {
+    kty: 'EC',
+    crv: 'P-521',
+    x: 'AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt',
+    y: 'AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1',
+  },
+  format: 'jwk',
+});
+const ELEVENS_SIGNATURE = `83 43a10126 a1044231 31 5840
+  e2aeafd40d69d19dfe6e52077c5d7ff4e408282cbefb5d06cbf414af2e19d982
+  ac45ac98b8544c908b4507de1e90b717c3d34816fe926a2b98f53afd2fa0f30a`;
+const BILBOS_SIGNATURE = `83 44a1013823
+  a104581e${Buffer.from('bilbo.baggins@hobbiton.example').toString('hex')} 5884
+  00a2d28a7c2bdb1587877420f65adf7d0b9a06635dd1de64bb62974c863f0b160dd2163734034e6ac003b01e8705524c
+  5c4ca479a952f0247ee8cb0b4fb7397ba08d009e0c8bf482270cc5771aa143966e5a469a09f613488030c5b07ec6d722
+  e3835adb5b2d8c44e95ffb13877dd2582866883535de3bb03d01753f83ab87bb4f7a0297`;
+const SIGN_ONE = hex(`d862 84 40 a0 54${CONTENT.toString('hex')} 81 ${ELEVENS_SIGNATURE}`);
+const SIGN_TWO = hex(
+  `d862 84 40 a0 54${CONTENT.toString('hex')} 82 ${ELEVENS_SIGNATURE} ${BILBOS_SIGNATURE}`,
+);
+
 const ENCRYPT_ECDH = hex(`d860 84 43a10101 a1054cc9cf4df2fe6c632bf7886413 5824
   7adbe2709ca818fb415f1e5df66f4e1a51053ba6d65a1a0c52a357da7a644b8070a151b0
   81 83 44a1013818 a2 20 a4 0102 2001 215820
@@ -57,6 +79,24 @@ const DIRECT_KDF_KEYS = {
 };
 
 describe('RFC 9052 appendix C', () => {
+  it('C.1.1: refuses the COSE_Sign with another payload, external data or key', () => {
+    const altered = Buffer.from(SIGN_ONE);
+    altered[10]! ^= 1;
+    expect(() => openSign(altered, [createPublicKey(ELEVEN)], NO_AAD)).toThrow('does not hold');
+    expect(() => openSign(SIGN_ONE, [createPublicKey(ELEVEN)], Uint8Array.of(1))).toThrow('does not hold');
+    expect(() => openSign(SIGN_ONE, [createPublicKey(MERIADOC)], NO_AAD)).toThrow('does not hold');
+  });
+
+  it('C.1.1: verifies the COSE_Sign of one signer', () => {
+    expect(openSign(SIGN_ONE, [createPublicKey(ELEVEN)], NO_AAD)).toEqual(CONTENT);
+  });
+
+  it('C.1.2: verifies the COSE_Sign of two signers, each under its own key and no other', () => {
+    expect(openSign(SIGN_TWO, [createPublicKey(ELEVEN), BILBO], NO_AAD)).toEqual(CONTENT);
+    expect(() => openSign(SIGN_TWO, [BILBO, createPublicKey(ELEVEN)], NO_AAD)).toThrow('does not hold');
+    expect(() => openSign(SIGN_TWO, [createPublicKey(ELEVEN)], NO_AAD)).toThrow('does not hold');
+  });
+
   it('C.2.1: refuses the COSE_Sign1 with another payload, external data or key', () => {
     const altered = Buffer.from(SIGN1);
     altered[20]! ^= 1;
@@ -94,6 +134,15 @@ describe('RFC 9052 appendix C', () => {
   it('C.5.2: verifies the ECDH direct MAC example', () => {
     const staticPoints = new Map([['peregrin.took@tuckborough.example', PEREGRIN_POINT]]);
     expect(openMac(MAC_ECDH_SS, { privateKey: MERIADOC, staticPoints }, NO_AAD)).toEqual(CONTENT);
+  });
+});
+
+describe('RFC 9052 §4.4', () => {
+  it('builds what a signer of a COSE_Sign signs, as the working group’s vector of external data has it', () => {
+    const aad = hex('11aa22bb33cc44dd55006699');
+    expect(Buffer.from(signStructure(NO_AAD, hex('a10126'), aad, CONTENT)).toString('hex')).toBe(
+      `85695369676e61747572654043a101264c11aa22bb33cc44dd5500669954${CONTENT.toString('hex')}`,
+    );
   });
 });
 

@@ -34,6 +34,23 @@ export function sign1Structure(header: Uint8Array, externalAad: Uint8Array, payl
   return structure('Signature1', header, externalAad, payload);
 }
 
+/** Sig_structure of one signature of a COSE_Sign (RFC 9052 §4.4): of two protected headers, the body's first. */
+export function signStructure(
+  bodyHeader: Uint8Array,
+  signHeader: Uint8Array,
+  externalAad: Uint8Array,
+  payload: Uint8Array,
+): Uint8Array {
+  return writer.write(() => {
+    writer.array(5);
+    writer.text('Signature');
+    writer.bytes(protectedBytes(bodyHeader));
+    writer.bytes(protectedBytes(signHeader));
+    writer.bytes(externalAad);
+    writer.bytes(payload);
+  });
+}
+
 /** Enc_structure of a COSE_Encrypt (RFC 9052 §5.3): the AAD of its AEAD. */
 export function encryptStructure(header: Uint8Array, externalAad: Uint8Array): Uint8Array {
   return structure('Encrypt', header, externalAad);

@@ -1,4 +1,4 @@
-import { ECDH, type KeyObject } from 'node:crypto';
+import { ECDH, type KeyObject, verify } from 'node:crypto';
 import type { CborBounds } from '../cbor/check.ts';
 import type { CborItem } from '../cbor/codec.ts';
 import { AEADS, ALG, aeadOpen, MACS, macHolds } from '../cose/algorithms.ts';
@@ -11,6 +11,7 @@ import {
   type Recipient,
   readEncrypt,
   readMac,
+  readSign,
   readSign1,
 } from '../cose/message.ts';
 import { agree } from '../cose/p256.ts';
@@ -20,6 +21,7 @@ import {
   macStructure,
   type Party,
   sign1Structure,
+  signStructure,
 } from '../cose/structures.ts';
 import { verifyEs256 } from '../signed.ts';
 
@@ -122,12 +124,36 @@ export function openMac(bytes: Uint8Array, keys: VectorKeys, externalAad: Uint8A
   return message.payload;
 }
 
-const SIGNATURES: ReadonlyMap<number, typeof verifyEs256> = new Map([[ALG.ES256, verifyEs256]]);
+/** ES512 (RFC 9053 §2.1), which the example of several signers has beside ES256. */
+const verifyEs512: typeof verifyEs256 = (structure, key, signature) =>
+  verify('sha512', structure, { key, dsaEncoding: 'ieee-p1363' }, signature);
+
+const ES512 = -36;
+const SIGNATURES: ReadonlyMap<number, typeof verifyEs256> = new Map([
+  [ALG.ES256, verifyEs256],
+  [ES512, verifyEs512],
+]);
 
 export function openSign1(bytes: Uint8Array, publicKey: KeyObject, externalAad: Uint8Array): Uint8Array {
   const message = readSign1(bytes, BOUNDS);
   const verify = algorithm(SIGNATURES, message);
   if (!verify(sign1Structure(message.header, externalAad, message.payload), publicKey, message.signature))
     throw new Error('the signature does not hold');
+  return message.payload;
+}
+
+/** The payload of a COSE_Sign whose signatures hold under these keys, in their order. */
+export function openSign(
+  bytes: Uint8Array,
+  publicKeys: readonly KeyObject[],
+  externalAad: Uint8Array,
+): Uint8Array {
+  const message = readSign(bytes, BOUNDS);
+  if (message.signatures.length !== publicKeys.length) throw new Error('a signature does not hold: no key');
+  message.signatures.forEach((one, index) => {
+    const structure = signStructure(message.header, one.header, externalAad, message.payload);
+    if (!algorithm(SIGNATURES, one)(structure, publicKeys[index]!, one.signature))
+      throw new Error('a signature does not hold');
+  });
   return message.payload;
 }
