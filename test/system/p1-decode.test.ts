@@ -55,6 +55,29 @@ describe('hes p1 decode --json', () => {
     });
   });
 
+  it('names what is no P1, and what an encrypted frame holds that is none', () => {
+    const hdlc = Buffer.concat([Buffer.from('7ea010', 'hex'), Buffer.alloc(14, 1), Buffer.from('7e', 'hex')]);
+    expect(hes(['--json'], hdlc)).toMatchObject({ code: 1, out: [], err: expect.stringContaining('HDLC') });
+    const pushed = sealGlo(Buffer.from('0f00000001000203', 'hex'), {
+      keys: { encryption: Buffer.from(KEY, 'hex'), authentication: AUTHENTICATION_KEY_LUXEMBOURG },
+      title: Buffer.from('KFM00001'),
+      counter: 2,
+    });
+    expect(hes(['--json', '--key', KEY], pushed)).toMatchObject({
+      code: 1,
+      out: [{ crc: 'invalid' }],
+      err: expect.stringContaining('DLMS notification'),
+    });
+  });
+
+  it('reads a hex dump, UTF-16, and line ends of CR alone', () => {
+    const dump = ENCRYPTED.toString('hex').replaceAll(/(..)/g, '$1 ');
+    expect(hes(['--json', '--key', KEY], dump)).toMatchObject({ code: 0, out: [{ crc: 'valid' }] });
+    const utf16 = Buffer.from(`\ufeff${TELEGRAM}`, 'utf16le');
+    for (const bytes of [utf16, TELEGRAM.replaceAll('\n', ''), `\u00ef\u00bb\u00bf${TELEGRAM}`])
+      expect(hes(['--json'], bytes)).toMatchObject({ code: 0, out: [{ crc: 'valid' }] });
+  });
+
   it('names a file that is not there', () => {
     expect(hes(['/does/not/exist'])).toMatchObject({ code: 1, err: expect.stringContaining('ERR_P1_INPUT') });
   });

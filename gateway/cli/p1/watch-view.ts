@@ -126,7 +126,8 @@ export class ScreenView implements WatchView {
   /** Drawn over from the top, and what was longer before is cleared: no flicker, and nothing left behind. */
   #draw(): void {
     const port = this.#last!;
-    const room = Math.max(0, (this.#rows() ?? ROWS_WHERE_UNKNOWN) - STATE_LINES - 1);
+    // A terminal that was told no size says 0.
+    const room = Math.max(0, (this.#rows() || ROWS_WHERE_UNKNOWN) - STATE_LINES - 1);
     const table = this.#table.trimEnd().split('\n');
     const shown = table.length > room ? [...table.slice(0, Math.max(0, room - 1)), MORE] : table;
     const lines = [stateText(port), countsText(port, this.#nowMs()), this.#fault, ...shown];
