@@ -15,6 +15,13 @@ export interface P1MeterState {
   /** Registers 1 and 2. In Belgium 1 is day and 2 is night; in the Netherlands the other way round. */
   readonly importWh: readonly [number, number];
   readonly exportWh: readonly [number, number];
+  /** Registers 3 and 4, which Hungary and the Baltic states print; zero where they are left out. */
+  readonly laterImportWh?: readonly [number, number];
+  readonly laterExportWh?: readonly [number, number];
+  /** Reactive energy by quadrant, I to IV; where it is left out, `reactive.ts` makes it of the active energy. */
+  readonly reactiveVarh?: readonly [number, number, number, number];
+  /** Hundredths of a hertz; 50 Hz where it is left out. */
+  readonly frequencyCentiHz?: number;
   /** The register that runs: 1 or 2. */
   readonly rate: 1 | 2;
   /** Average import of the running quarter-hour. */
@@ -35,11 +42,17 @@ export interface P1MeterState {
   /** 400, or 230 on a delta grid; e-MUCS 2 prints it. */
   readonly gridVolts: 230 | 400;
   readonly message: string;
+  /** The numeric message of DSMR 2.2 to 4; empty where it is left out. */
+  readonly messageCode?: string;
+  /** Luxembourg's messages 2 to 5. */
+  readonly moreMessages?: readonly string[];
   /** DSMR prints these. */
   readonly shortFailures: number;
   readonly longFailures: readonly P1FailureState[];
   /** M-Bus devices, in the order in which they are printed. */
   readonly devices: readonly P1DeviceState[];
+  /** Electricity meters behind this one, on M-Bus channels that no device has; DSMR prints them. */
+  readonly slaves?: readonly P1SlaveState[];
 }
 
 export interface P1PeakState {
@@ -59,6 +72,10 @@ export interface P1PhaseState {
   readonly currentCentiA: number;
   readonly importW: number;
   readonly exportW: number;
+  /** Above zero it is taken, below it is given back; where it is left out, `reactive.ts` makes it of the active. */
+  readonly reactiveVar?: number;
+  /** Thousandths; 1 where it is left out. */
+  readonly powerFactorMilli?: number;
 }
 
 export interface P1FailureState {
@@ -79,4 +96,12 @@ export interface P1DeviceState {
   readonly time: Timestamp | null;
   /** Litres of gas and water, megajoules of heat. */
   readonly value: number;
+}
+
+export interface P1SlaveState {
+  /** 1 to 4. */
+  readonly channel: number;
+  readonly serial: string;
+  readonly time: Timestamp;
+  readonly energyWh: number;
 }

@@ -1,5 +1,6 @@
 import { crc16 } from '../../gateway/edge/p1/crc.ts';
 import type { Timestamp } from '../../protocol/reading.ts';
+import type { TelegramBegin, TelegramEnd } from './row.ts';
 
 /** Longer than any telegram that the dialects can print; one buffer serves all of them in turn. */
 const TELEGRAM_BYTES_MAX = 16_384;
@@ -14,14 +15,24 @@ const HEX_DIGITS = Buffer.from('0123456789ABCDEF', 'latin1');
 /** What a meter prints where it knows no time. */
 const PLACEHOLDER_TIME = '632525252525S';
 
+/** Of the four digits of a CRC the first is its highest. */
+const CRC_FIRST_SHIFT = 12;
+
+/** IEC 62056-21 §6.1 begins the data with an STX; P1 leaves the line empty. */
+const BEGINNINGS: Readonly<Record<TelegramBegin, string>> = {
+  'blank line': '\r\n\r\n',
+  'start of text': '\r\n\u0002',
+  nothing: '\r\n',
+};
+
 /** Writes a telegram's bytes without making a string of every value. */
 export class TelegramWriter {
   private readonly bytes = Buffer.alloc(TELEGRAM_BYTES_MAX);
   private length = 0;
 
-  begin(header: string): this {
+  begin(header: string, begins: TelegramBegin): this {
     this.length = 0;
-    return this.text('/').text(header).text('\r\n\r\n');
+    return this.text('/').text(header).text(BEGINNINGS[begins]);
   }
 
   text(text: string): this {
@@ -65,9 +76,27 @@ export class TelegramWriter {
     return this;
   }
 
+  /** The same with a sign in front where it is below zero. */
+  signed(value: number, places: number, decimals = 0): this {
+    if (value < 0) this.text('-');
+    return this.number(Math.abs(value), places, decimals);
+  }
+
   /** `YYMMDDhhmmss` and `S` or `W`. */
   time(time: Timestamp | null): this {
     if (time === null) return this.text(PLACEHOLDER_TIME);
+    this.digits(time);
+    this.bytes[this.length] = time.offsetMinutes === SUMMER_OFFSET_MINUTES ? SUMMER : WINTER;
+    this.length += 1;
+    return this;
+  }
+
+  /** `YYMMDDhhmmss` alone, as DSMR 2.2 and 3 have it: one hour of October is then there twice. */
+  letterless(time: Timestamp | null): this {
+    return time === null ? this.text(PLACEHOLDER_TIME.slice(0, -1)) : this.digits(time);
+  }
+
+  private digits(time: Timestamp): this {
     const local = time.epochSeconds + time.offsetMinutes * 60;
     const days = Math.floor(local / SECONDS_PER_DAY);
     const second = local - days * SECONDS_PER_DAY;
@@ -75,21 +104,22 @@ export class TelegramWriter {
     this.number(year % 100, 2)
       .number(month, 2)
       .number(day, 2);
-    this.number((second / 3600) | 0, 2)
+    return this.number((second / 3600) | 0, 2)
       .number(((second % 3600) / 60) | 0, 2)
       .number(second % 60, 2);
-    this.bytes[this.length] = time.offsetMinutes === SUMMER_OFFSET_MINUTES ? SUMMER : WINTER;
-    this.length += 1;
-    return this;
   }
 
   /** Close with `!`, the CRC of all until here, and a line end. The bytes are valid until the next `begin`. */
-  end(): Buffer {
-    this.text('!');
-    const crc = crc16(this.bytes, 0, this.length);
-    for (let shift = 12; shift >= 0; shift -= 4)
-      this.bytes[this.length++] = HEX_DIGITS[(crc >>> shift) & 15]!;
-    return this.text('\r\n').bytes.subarray(0, this.length);
+  end(ends: TelegramEnd): Buffer {
+    if (ends !== 'nothing') this.text('!');
+    if (ends === 'crc' || ends === 'short crc') {
+      const crc = crc16(this.bytes, 0, this.length);
+      let shift = CRC_FIRST_SHIFT;
+      if (ends === 'short crc') while (shift > 0 && crc >>> shift === 0) shift -= 4;
+      for (; shift >= 0; shift -= 4) this.bytes[this.length++] = HEX_DIGITS[(crc >>> shift) & 15]!;
+    }
+    if (ends !== 'nothing') this.text('\r\n');
+    return this.bytes.subarray(0, this.length);
   }
 }
 
