@@ -19,7 +19,10 @@ import type { EmulatedMeterErrorCode } from './errors.ts';
 const OPEN_FLAGS = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
 
 /** Linux, asm-generic/ioctls.h: TIOCSPTLCK with 0 lets others open the terminal. Node has no ioctl; socat has. */
-const UNLOCK_AND_RAW = 'FD:3,rawer,ioctl-intp=0x40045431:0';
+const UNLOCK = ['socat', '-u', 'OPEN:/dev/null', 'FD:3,ioctl-intp=0x40045431:0'] as const;
+
+/** Bytes pass as they are, for readers too that set nothing, such as cat. socat would restore on its end what it set. */
+const rawMode = (device: string) => ['stty', '-F', device, 'raw', '-echo'] as const;
 
 /** What is read at once; what a reader sends to a P1 port is thrown away, a Modbus question is shorter. */
 const READ_BYTES = 4_096;
@@ -45,8 +48,9 @@ export class Pty {
     refuseTaken(path);
     const master = openMaster();
     try {
-      await unlock(master);
+      await run(UNLOCK, master);
       const device = deviceOf(master);
+      await run(rawMode(device), master);
       const pty = new Pty(path, master, device);
       // Until it was open once, a terminal does not tell that it is closed.
       pty.#drain();
@@ -127,31 +131,31 @@ function openMaster(): number {
   }
 }
 
-/** @throws ERR_EMULATED_METER_SOCAT */
-function unlock(master: number): Promise<void> {
+/** Let a tool of the system do its one thing to the master, which it has as descriptor 3. */
+function run([command, ...words]: readonly [string, ...string[]], master: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socat = spawn('socat', ['-u', 'OPEN:/dev/null', UNLOCK_AND_RAW], {
+    const tool = spawn(command, words, {
       stdio: ['ignore', 'ignore', 'ignore', master],
-      timeout: SOCAT_MS_MAX,
+      timeout: TOOL_MS_MAX,
     });
     const refuse = (why: string, cause?: unknown): void =>
       reject(
         failure(
           'ERR_EMULATED_METER_SOCAT',
-          `${why}; install it (apt install socat), or serve over tcp:PORT`,
+          `${command} is needed for a pseudo-terminal and ${why}; install it (apt install socat), or serve over tcp:PORT`,
           cause,
         ),
       );
-    socat.once('error', (error) => refuse('socat is needed for a pseudo-terminal and cannot be run', error));
-    socat.once('exit', (code) => {
+    tool.once('error', (error) => refuse('cannot be run', error));
+    tool.once('exit', (code) => {
       if (code === 0) resolve();
-      else refuse('socat could not prepare the pseudo-terminal');
+      else refuse('failed');
     });
   });
 }
 
 /** It takes milliseconds; on a machine that swaps, seconds. */
-const SOCAT_MS_MAX = 10_000;
+const TOOL_MS_MAX = 10_000;
 
 /** proc(5): `tty-index` of a master is the number of its terminal. */
 function deviceOf(master: number): string {
