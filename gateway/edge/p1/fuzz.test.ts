@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as example from './example.ts';
 import { bare, sealed, WITH_CRC } from './example.ts';
+import { DIALECTS_WITH_CRC, DIALECTS_WITHOUT_CRC, SWEDEN } from './example-dialects.ts';
 import { TELEGRAM_BYTES_MAX } from './framer.ts';
+import type { P1Keys } from './glo-keys.ts';
+import { sealGlo } from './glo-seal.ts';
 import { P1Reader, readTelegrams } from './reader.ts';
 import { telegramSnapshot } from './snapshot.ts';
 import type { P1Telegram } from './telegram.ts';
@@ -10,10 +13,22 @@ import type { P1Telegram } from './telegram.ts';
 const SEED = 20_260_329;
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
-const CHECKED = Object.values(WITH_CRC).map((lines) => bytes(sealed(lines)));
+/** A message and two lists that run over several lines. */
+const WRAPPED = [
+  ...SWEDEN,
+  '0-0:96.13.0(4865',
+  '6C6C6F)',
+  '1-0:99.97.0(2)(0-0:96.7.19)(240102030405W)',
+  '(0000000240*s)(240202030405W)(0000000301*s)',
+];
+const CHECKED = [...Object.values(WITH_CRC), ...Object.values(DIALECTS_WITH_CRC), WRAPPED].map((lines) =>
+  bytes(sealed(lines)),
+);
 const ALL = [
   ...CHECKED,
-  ...[example.DSMR_2_2, example.ISKRA, example.EASYMETER].map((lines) => bytes(bare(lines))),
+  ...[example.DSMR_2_2, example.ISKRA, example.EASYMETER, ...Object.values(DIALECTS_WITHOUT_CRC)].map(
+    (lines) => bytes(bare(lines)),
+  ),
 ];
 
 /** All telegrams that may come out, as JSON; a telegram that was hit may come out only as it was meant. */
@@ -139,6 +154,54 @@ describe('a damaged stream', () => {
   });
 });
 
+describe('a damaged stream of encrypted frames', () => {
+  const keys: P1Keys = { encryption: Buffer.alloc(16, 1), authentication: Buffer.alloc(16, 2) };
+  const ENCRYPTED = CHECKED.map((text, index) =>
+    sealGlo(text, { keys, title: Buffer.from('SIM00001'), counter: index }),
+  );
+  const VERIFIED = new Set(
+    CHECKED.map((text) => JSON.stringify({ ...readTelegrams(text).telegrams[0], encryption: 'verified' })),
+  );
+
+  it('yields no reading but those that were sent whole, whichever and however many bits flipped', () => {
+    const flips = fc.array(fc.record({ at: place, bit: fc.integer({ min: 0, max: 7 }) }), {
+      minLength: 1,
+      maxLength: 20,
+    });
+    fc.assert(
+      fc.property(fc.constantFrom(...ENCRYPTED), flips, fc.boolean(), (frame, bits, unknown) => {
+        const hit = Buffer.from(frame);
+        for (const { at, bit } of bits) hit[Math.floor(at * hit.length)]! ^= 1 << bit;
+        if (hit.equals(frame)) return;
+        const reading = { keys: { ...keys, authenticationUnknown: unknown } };
+        expect(readTelegrams(hit, reading).telegrams).toEqual([]);
+      }),
+      { seed: SEED, numRuns: 1500 },
+    );
+  });
+
+  it('yields no reading but those that were sent whole, spliced with plain ones, in blocks of any size', () => {
+    fc.assert(
+      fc.property(
+        streamOf([...ENCRYPTED, ...CHECKED]),
+        fc.array(damage, { maxLength: 3 }),
+        blockSizes,
+        (stream, hits, sizes) => {
+          const sent = damaged(stream, hits);
+          const events: string[] = [];
+          const reader = new P1Reader({ telegram: (one) => events.push(JSON.stringify(one)) }, { keys });
+          for (const block of inBlocks(sent, sizes)) reader.feed(block);
+          reader.flush();
+          for (const event of events) expect(MEANT.has(event) || VERIFIED.has(event)).toBe(true);
+          const whole = readTelegrams(sent, { keys }).telegrams.map((one) => JSON.stringify(one));
+          expect(events).toEqual(whole);
+        },
+      ),
+      { seed: SEED, numRuns: 300 },
+    );
+  });
+});
+
 describe('bytes of no meter', () => {
   const noise = fc.oneof(
     fc.uint8Array({ maxLength: 3000 }),
@@ -156,6 +219,11 @@ describe('bytes of no meter', () => {
           '!',
           '!12',
           '0-0:98.1.0(3)',
+          '0-0:96.13.0(48',
+          '7-0:23.1.0(1*m3)',
+          '1.8.1(',
+          'C.1.0(7)',
+          '\u0002',
           '/',
         ),
         {
