@@ -1,34 +1,16 @@
-import { DIALECTS } from '../p1/dialects.ts';
-import type { P1Dialect } from '../p1/encode.ts';
+import { DIALECT_PORTS, type P1Dialect } from '../p1/dialects.ts';
 
 /** Every dialect that can be printed. */
-export const P1_DIALECTS = Object.keys(DIALECTS) as readonly P1Dialect[];
+export const P1_DIALECTS = Object.keys(DIALECT_PORTS) as readonly P1Dialect[];
 
 export function isP1Dialect(name: string): name is P1Dialect {
-  return Object.hasOwn(DIALECTS, name);
+  return Object.hasOwn(DIALECT_PORTS, name);
 }
 
-/** How the port of a dialect's meters behaves, apart from what it prints. */
-export interface DialectPort {
-  readonly periodSeconds: number;
-  readonly line: LineName;
-  readonly encrypted: boolean;
-}
+/** Bytes a second: both settings have ten bits for each, a start bit, data, parity and a stop bit. */
+export const BYTES_PER_SECOND = { '115200 8N1': 11_520, '9600 7E1': 960 } as const;
 
-/** Line settings, and what passes with a start bit, data, parity and a stop bit for each byte: ten bits. */
-export const LINES = {
-  '115200 8N1': { bytesPerSecond: 11_520 },
-  '9600 7E1': { bytesPerSecond: 960 },
-} as const;
-export type LineName = keyof typeof LINES;
-
-const EVERY_SECOND: DialectPort = { periodSeconds: 1, line: '115200 8N1', encrypted: false };
-
-export function dialectPort(_dialect: P1Dialect): DialectPort {
-  return EVERY_SECOND;
-}
-
-/** The first line of a telegram says what it is: speed digit 5 (DSMR P1 5.0.2 §6.1), and no real type. */
-export function simulatedHeader(_dialect: P1Dialect): string {
-  return 'EMU5\\SIMULATED';
+/** What a household must have for the port to have something to say. */
+export function mediumOf(dialect: P1Dialect): 'heat' | null {
+  return dialect.startsWith('heat') ? 'heat' : null;
 }

@@ -1,4 +1,6 @@
 import type { Random } from '../../gateway/runtime/random.ts';
+import { HesError } from '../../protocol/errors.ts';
+import type { EmulatedMeterErrorCode } from './errors.ts';
 import { isTelegramFault, METER_FAULTS, type MeterFault, type TelegramFault } from './faults.ts';
 
 export interface FaultAmount {
@@ -24,10 +26,12 @@ export interface MeterFaults {
   close(ms?: number): void;
   /** From now on so large a share of all telegrams is spoilt so; 0 ends it. */
   share(fault: TelegramFault, share: number): void;
-  /** Any of them, by its name. */
+  /** Any of them, by its name. @throws ERR_EMULATED_METER_FAULT where it is not possible */
   begin(fault: MeterFault, amount?: FaultAmount): void;
   /** End a lasting fault before its time. */
   end(fault: MeterFault): void;
+  /** A meter that prints no CRC cannot print a wrong one. */
+  possible(fault: MeterFault): boolean;
   /** What lasts at this moment. */
   readonly standing: readonly MeterFault[];
 }
@@ -41,6 +45,7 @@ export interface FaultCalls {
 
 export class FaultBox implements MeterFaults {
   readonly #calls: FaultCalls;
+  readonly #hasCrc: boolean;
   readonly #shares = new Map<TelegramFault, number>();
   /** Lasting faults and the timers that end them. */
   readonly #standing = new Map<MeterFault, NodeJS.Timeout | null>();
@@ -48,8 +53,13 @@ export class FaultBox implements MeterFaults {
   readonly #spoils = new Map<TelegramFault, number>();
   #stopped = false;
 
-  constructor(calls: FaultCalls) {
+  constructor(calls: FaultCalls, hasCrc: boolean) {
     this.#calls = calls;
+    this.#hasCrc = hasCrc;
+  }
+
+  possible(fault: MeterFault): boolean {
+    return this.#hasCrc || fault !== 'wrong-crc';
   }
 
   noise(ms: number = METER_FAULTS.noise.usualMs): void {
@@ -78,11 +88,13 @@ export class FaultBox implements MeterFaults {
   }
 
   share(fault: TelegramFault, share: number): void {
+    this.#refuseImpossible(fault);
     if (share > 0) this.#shares.set(fault, share);
     else this.#shares.delete(fault);
   }
 
   begin(fault: MeterFault, { ms, telegrams }: FaultAmount = {}): void {
+    this.#refuseImpossible(fault);
     const { usualMs } = METER_FAULTS[fault];
     if (isTelegramFault(fault) && (telegrams !== undefined || usualMs === null))
       this.#spoils.set(fault, (this.#spoils.get(fault) ?? 0) + (telegrams ?? 1));
@@ -137,6 +149,14 @@ export class FaultBox implements MeterFaults {
     if (before !== undefined && before !== null) clearTimeout(before);
     this.#standing.set(fault, this.#endsAfter(fault, ms));
     if (before === undefined) this.#calls.begun(fault);
+  }
+
+  #refuseImpossible(fault: MeterFault): void {
+    if (!this.possible(fault))
+      throw new HesError(
+        'ERR_EMULATED_METER_FAULT' satisfies EmulatedMeterErrorCode,
+        'this dialect prints no CRC, so none can be wrong; noise and cut are possible',
+      );
   }
 
   #endsAfter(fault: MeterFault, ms: number): NodeJS.Timeout | null {

@@ -46,7 +46,8 @@ export function strayByte(random: Random): Uint8Array {
 /** Of a thousand bytes so many are others, and at least one. */
 const NOISY_BYTES_PER_THOUSAND = 4;
 
-const CRC_END = /!([0-9A-Fa-f]{4})\r\n$/;
+/** Some leave out leading zeros. */
+const CRC_END = /!([0-9A-F]{1,4})\r\n$/;
 
 /** Spoils a copy, never the telegram itself. */
 export function spoilt(telegram: Buffer, fault: TelegramFault, random: Random): Buffer {
@@ -57,12 +58,12 @@ export function spoilt(telegram: Buffer, fault: TelegramFault, random: Random): 
   return bytes;
 }
 
-/** Before DSMR 4 there is none: a digit of the text is another then, which nobody can find but by its looks. */
+/** The last digit is another one: as many digits as before. */
 function turnCrc(bytes: Buffer): void {
   const digits = CRC_END.exec(bytes.toString('latin1'))?.[1];
   if (digits === undefined) return;
-  const wrong = (Number.parseInt(digits, 16) ^ 1).toString(16).toUpperCase().padStart(4, '0');
-  bytes.write(wrong, bytes.length - 6, 'latin1');
+  const last = Number.parseInt(digits.slice(-1), 16) ^ 1;
+  bytes.write(last.toString(16).toUpperCase(), bytes.length - '0\r\n'.length, 'latin1');
 }
 
 /** Between the first line and the last one: what it hits is read as a telegram with wrong bytes in it. */

@@ -6,6 +6,8 @@ import { createWorld } from '../world.ts';
 import { Household } from './household.ts';
 
 const SEED = 7;
+/** A world takes a while to be made. */
+const SEEDS = [1, 2, 3, 42];
 const SUMMER = dayNamed('2026-06-15');
 const at = (second: number): number => (SUMMER.start + second) * 1_000;
 
@@ -57,12 +59,19 @@ describe('a household', () => {
   });
 
   it.each([1, 3] as const)('has the phases that are asked for: %i', (phases) => {
-    for (let seed = 1; seed < 20; seed++)
-      expect(new Household(seed, phases).stateAt(at(0)).phases).toHaveLength(phases);
+    for (const seed of SEEDS)
+      expect(new Household(seed, { phases }).stateAt(at(0)).phases).toHaveLength(phases);
+  });
+
+  it('has a heat meter where it must', () => {
+    for (const seed of SEEDS) {
+      const { devices } = new Household(seed, { medium: 'heat' }).stateAt(at(0));
+      expect(devices.map(({ deviceType }) => deviceType)).toContain(4);
+    }
   });
 
   it('has gas and water behind it, and serial numbers that no real meter has', () => {
-    for (let seed = 1; seed < 20; seed++) {
+    for (const seed of SEEDS) {
       const household = new Household(seed);
       const { serial, devices } = household.stateAt(at(0));
       expect(new Set(devices.map(({ deviceType }) => deviceType))).toEqual(new Set([3, 7]));

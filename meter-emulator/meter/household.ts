@@ -8,6 +8,13 @@ import type { P1DeviceState, P1MeterState, P1PhaseState } from '../p1/encode.ts'
 import { TelegramDay } from '../telegram.ts';
 import { createWorld } from '../world.ts';
 
+/** What a household must have. */
+export interface HouseholdWish {
+  readonly phases?: 1 | 3 | undefined;
+  /** Behind its electricity meter; gas and water unless told. */
+  readonly medium?: 'heat' | null;
+}
+
 /** Enough that one of each kind of household is among them, whatever the seed. */
 const HOUSEHOLDS = 70;
 
@@ -30,10 +37,10 @@ export class Household {
   readonly #days = new Map<number, TelegramDay>();
   #quarter: Quarter | null = null;
 
-  /** @throws ERR_EMULATED_METER_HOUSEHOLD when no household of the seed has so many phases */
-  constructor(seed: number, phases?: 1 | 3) {
+  /** @throws ERR_EMULATED_METER_HOUSEHOLD when no household of the seed has what is asked for */
+  constructor(seed: number, wish: HouseholdWish = {}) {
     this.#seed = seed;
-    this.#device = householdOf(seed, phases);
+    this.#device = householdOf(seed, wish);
     this.plan = this.#device.plan;
     this.phases = this.#device.traits!.phases;
   }
@@ -95,16 +102,17 @@ interface Quarter {
 }
 
 /** A household with a gas and a water meter behind its electricity meter, where the seed has one. */
-function householdOf(seed: number, phases: 1 | 3 | undefined): EmulatedDevice {
+function householdOf(seed: number, { phases, medium = null }: HouseholdWish): EmulatedDevice {
   const world = createWorld(seed);
   const candidates = planFleet({ seed, meters: HOUSEHOLDS, tenants: CONSORTIUM })
     .devices.filter(({ source }) => source === 'p1')
     .map((plan) => new EmulatedDevice(world, plan))
-    .filter(({ traits }) => phases === undefined || traits?.phases === phases);
+    .filter(({ traits }) => phases === undefined || traits?.phases === phases)
+    .filter(({ plan }) => medium === null || plan.meters.some((meter) => meter.medium === medium));
   const wanted = candidates.toSorted((one, other) => mediaOf(other) - mediaOf(one))[0];
   if (wanted === undefined)
-    throw new HesError('ERR_EMULATED_METER_HOUSEHOLD', 'no household of this seed has so many phases', {
-      context: { seed, phases: phases ?? null },
+    throw new HesError('ERR_EMULATED_METER_HOUSEHOLD', 'no household of this seed has what is asked for', {
+      context: { seed, phases: phases ?? null, medium },
     });
   return wanted;
 }

@@ -2,9 +2,10 @@ import type { P1Keys } from '../../gateway/edge/p1/glo-keys.ts';
 import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
 import { type Random, seededRandom } from '../../gateway/runtime/random.ts';
 import type { DevicePlan } from '../fleet.ts';
+import { DIALECT_PORTS } from '../p1/dialects.ts';
 import type { P1Dialect, P1MeterState } from '../p1/encode.ts';
 import { Cadence } from './cadence.ts';
-import { dialectPort, LINES, simulatedHeader } from './dialect-ports.ts';
+import { BYTES_PER_SECOND, mediumOf } from './dialect-ports.ts';
 import { FaultBox, type MeterFaults } from './fault-box.ts';
 import {
   atAnotherSpeed,
@@ -107,21 +108,24 @@ export class EmulatedPhysicalMeter {
     this.dialect = dialect;
     this.#clock = clock;
     this.#household = household;
-    this.#header = simulatedHeader(dialect);
     this.#outlets = outlets;
-    const { periodSeconds, line } = dialectPort(dialect);
+    const { periodSeconds, line, header, crc } = DIALECT_PORTS[dialect];
+    this.#header = header;
     this.periodSeconds = everySeconds ?? periodSeconds;
-    this.#line = new Line(bytesPerSecond ?? LINES[line].bytesPerSecond, (bytes) => {
+    this.#line = new Line(bytesPerSecond ?? BYTES_PER_SECOND[line], (bytes) => {
       for (const outlet of outlets) outlet.write(bytes);
     });
     this.#cadence = new Cadence(this.periodSeconds * 1_000, clock.nowMs(), performance.now());
     this.#random = seededRandom('emulated meter', seed);
     this.#bytesOf = bytesOf;
-    this.#faults = new FaultBox({
-      begun: (fault) => this.#faultBegun(fault),
-      due: (fault) => (fault === 'unplug' ? this.#queue(() => this.#plug()) : this.#faults.over(fault)),
-      ended: (fault) => this.#faultEnded(fault),
-    });
+    this.#faults = new FaultBox(
+      {
+        begun: (fault) => this.#faultBegun(fault),
+        due: (fault) => (fault === 'unplug' ? this.#queue(() => this.#plug()) : this.#faults.over(fault)),
+        ended: (fault) => this.#faultEnded(fault),
+      },
+      crc,
+    );
     for (const [fault, share] of Object.entries(options.shares ?? {}))
       this.#faults.share(fault as TelegramFault, share);
     this.#timer = setInterval(() => this.#tick(), LINE_TICK_MS);
@@ -133,7 +137,10 @@ export class EmulatedPhysicalMeter {
    */
   static async start(options: MeterOptions): Promise<EmulatedPhysicalMeter> {
     const { seed, dialect = DIALECT_USUAL, keys, modbus = [] } = options;
-    const household = new Household(seed, options.phases ?? phasesFor(modbus));
+    const household = new Household(seed, {
+      phases: options.phases ?? phasesFor(modbus),
+      medium: mediumOf(dialect),
+    });
     const bytesOf = telegramMaker(dialect, keys ?? null, seed);
     const outlets: Outlet[] = [];
     let meter: EmulatedPhysicalMeter | null = null;

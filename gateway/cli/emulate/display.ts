@@ -96,6 +96,7 @@ export class MeterDisplay implements MeterFace {
       const fault = FAULT_OF_KEY.get(key);
       if (fault === undefined) this.#note = '';
       else if (meter.faults.standing.includes(fault)) meter.faults.end(fault);
+      else if (!meter.faults.possible(fault)) this.#note = 'this dialect prints no CRC';
       else {
         meter.faults.begin(fault);
         this.#note = `${METER_FAULTS[fault].text}: asked for`;

@@ -7,7 +7,7 @@ import { PageTurner, pagesOf } from './screens.ts';
 
 const usage = expect.objectContaining({ code: 'ERR_USAGE' });
 const state: P1MeterState = {
-  ...new Household(1, 3).stateAt(Date.parse('2026-06-15T10:00:00Z')),
+  ...new Household(1, { phases: 3 }).stateAt(Date.parse('2026-06-15T10:00:00Z')),
   importWh: [1_234_567, 89],
 };
 
@@ -19,6 +19,8 @@ describe('hes emulate meter', () => {
     [{ p1: ['rtu:/tmp/x'] }],
     [{ modbus: ['pty:/tmp/x'] }],
     [{ dialect: 'morse' }],
+    [{ dialect: 'dsmr-2.2', fault: ['wrong-crc'] }],
+    [{ dialect: 'luxembourg' }],
     [{ phases: 2 }],
     [{ profile: 'sdm630' }],
     [{ authKey: 'x' }],

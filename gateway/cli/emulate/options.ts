@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { dialectPort, isP1Dialect, P1_DIALECTS } from '../../../meter-emulator/meter/dialect-ports.ts';
+import { isP1Dialect, P1_DIALECTS } from '../../../meter-emulator/meter/dialect-ports.ts';
 import { type PlannedFault, parseFault } from '../../../meter-emulator/meter/fault-plan.ts';
 import type { MeterOptions, MeterPort } from '../../../meter-emulator/meter/meter.ts';
+import { DIALECT_PORTS } from '../../../meter-emulator/p1/dialects.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import { dayNamed, METERING_ZONE } from '../../edge/calendar.ts';
 import { AUTHENTICATION_KEY_LUXEMBOURG, type P1Keys, parseP1Key } from '../../edge/p1/glo-keys.ts';
@@ -42,7 +43,10 @@ export async function planOf(flags: EmulateMeterFlags): Promise<EmulateMeterPlan
   const { seed = 1, dialect = 'emucs-2.1.1', every, phases, message } = flags;
   if (!isP1Dialect(dialect)) throw usage(`--dialect is one of ${P1_DIALECTS.join(', ')}`);
   if (phases === 2) throw usage('--phases is 1 or 3');
-  const keys = await keysOf(flags, dialectPort(dialect).encrypted);
+  const keys = await keysOf(flags, DIALECT_PORTS[dialect].encrypted);
+  const faults = (flags.fault ?? []).map(faultOf);
+  if (!DIALECT_PORTS[dialect].crc && faults.some(({ fault }) => fault === 'wrong-crc'))
+    throw usage(`${dialect} prints no CRC, so none can be wrong; noise and cut are possible`);
   const readers = flags.oneReader === true ? { readersMax: 1 } : {};
   const p1 = flags.p1 ?? (flags.modbus === undefined ? [P1_USUAL] : []);
   return {
@@ -57,7 +61,7 @@ export async function planOf(flags: EmulateMeterFlags): Promise<EmulateMeterPlan
       ...(phases === undefined ? {} : { phases: phases as 1 | 3 }),
       ...(message === undefined ? {} : { conditions: () => ({ message: latin1(message) }) }),
     },
-    faults: (flags.fault ?? []).map(faultOf),
+    faults,
   };
 }
 

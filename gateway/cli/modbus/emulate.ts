@@ -38,6 +38,6 @@ function serve(device: ModbusDevice, endpoint: Endpoint): Promise<ModbusServer> 
 
 /** The registers as they are now: the same household as that of `hes emulate meter` of the seed. */
 function imageNow(profile: ModbusProfile, seed: number): () => RegisterImage {
-  const household = new Household(seed, phasesOf(profile));
+  const household = new Household(seed, { phases: phasesOf(profile) });
   return registersOf(profile, () => household.stateAt(Date.now()));
 }
