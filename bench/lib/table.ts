@@ -2,6 +2,7 @@
 export const BENCHES = {
   p1: '../p1.ts',
   bus: '../bus.ts',
+  edge: '../edge.ts',
   router: '../router.ts',
   'front-idle': '../front-idle.ts',
   day: '../day.ts',

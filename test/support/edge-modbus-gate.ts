@@ -20,7 +20,7 @@ export class ModbusGate {
   #image: RegisterImage = new Map();
   #fault: ModbusFault | null = null;
   #open = false;
-  #waiting: (() => void) | null = null;
+  #waiting: { readonly socket: Socket; readonly enter: () => void } | null = null;
   #server: Server | null = null;
   readonly #sockets = new Set<Socket>();
   #port = 0;
@@ -49,7 +49,7 @@ export class ModbusGate {
     this.#open = true;
     const waiting = this.#waiting;
     this.#waiting = null;
-    waiting?.();
+    if (waiting !== null && !waiting.socket.destroyed) waiting.enter();
   }
 
   /** Nobody came in time. */
@@ -81,7 +81,8 @@ export class ModbusGate {
     socket.on('error', () => undefined);
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      this.#waiting = null;
+      // One that hung up is soon followed by one that comes, whose turn it stays.
+      if (this.#waiting?.socket === socket) this.#waiting = null;
     });
     socket.on('data', (block: Buffer) => {
       bytes = Buffer.concat([bytes, block]);
@@ -107,7 +108,7 @@ export class ModbusGate {
       this.#answer(socket, question);
     };
     if (this.#open) enter();
-    else this.#waiting = enter;
+    else this.#waiting = { socket, enter };
   }
 
   #answer(socket: Socket, question: Question): void {

@@ -102,7 +102,7 @@ export interface ModbusSubjectOptions {
 export function modbusSubject({ name, seed, home, profile, serial }: ModbusSubjectOptions): Subject {
   const rows = profileNamed(profile);
   const phases = rows.instants.some(({ obis }) => obis === '1-0:52.7.0') ? 3 : 1;
-  const household = new Household(seed, phases);
+  const household = new Household(seed, { phases });
   const stateAt = (seconds: number): P1MeterState => household.stateAt(seconds * 1_000);
   const energies = new Set<string>(
     rows.registers.filter(({ unit }) => unit === 'Wh').map(({ obis }) => obis),
