@@ -112,8 +112,7 @@ export const routerConfig = z
     later,
     admission: z
       .strictObject({
-        /** An outbox holds a few weeks; what is older than this is refused as `too-old`. */
-        /** A device closes up to 62 days after an outage, and may send the last of them some days later. */
+        /** Older is refused as `too-old`. After an outage a device closes up to 62 days, and sends them some days later. */
         ageDaysMax: whole(1, 36_500).default(70),
         /** How far a device's clock may lead ours. */
         futureSecondsMax: whole(0, 400 * DAY_SECONDS).default(300),
