@@ -114,6 +114,9 @@ const version5 = [
   slaves,
 ];
 
+/** A channel that was prepared for a heat meter and never got one. */
+const unused = (channel: number): string => `0-${channel}:24.1.0(012)\r\n0-${channel}:96.1.0()\r\n`;
+
 /** Before version 4: every ten seconds, slowly, without clock and CRC. */
 const OLD_PORT = { line: '9600 7E1', periodSeconds: 10, ends: 'bang' } as const;
 
@@ -158,6 +161,6 @@ export const DUTCH = {
     after:
       'ESMR 5.0, as a Sagemcom T211 prints it: blanks in its first line, and channels on which nothing hangs',
     header: 'Ene5\\SIM211 ESMR 5.0',
-    lines: [...version5, emptyChannels((channel) => `0-${channel}:24.1.0(012)\r\n0-${channel}:96.1.0()\r\n`)],
+    lines: [...version5, emptyChannels(unused, ({ devices, slaves = [] }) => [...devices, ...slaves])],
   }),
 } as const;

@@ -113,7 +113,7 @@ export const ENCRYPTED = {
       phaseReactiveImportsOf(2, '*kvar'),
       phaseReactiveExportsOf(2, '*kvar'),
       devices({ ...DUTCH_DEVICES, valveLast: true }),
-      emptyChannels(unused),
+      emptyChannels(unused, (state) => state.devices),
     ],
   }),
   austria: dialect({

@@ -12,8 +12,6 @@ export interface DeviceStyle {
 }
 
 const HEAT = 4;
-/** What a Dutch port of version 5 shows of a device that never answered, its unit left out. */
-export const NEVER_READ = '700101010000W)(00000000)\r\n';
 
 export const devices =
   ({ registers, serial, ean, valveLast = false }: DeviceStyle): Line =>
@@ -55,16 +53,17 @@ export const slaves: Line = (out, state) => {
 
 const CHANNELS = [1, 2, 3, 4] as const;
 
-/** Channels on which nothing hangs. */
+/** Channels on which nothing hangs that the dialect prints. */
 export const emptyChannels =
-  (print: (channel: number) => string): Line =>
+  (
+    print: (channel: number) => string,
+    printed: (state: P1MeterState) => readonly { channel: number }[],
+  ): Line =>
   (out, state) => {
-    for (const channel of CHANNELS) if (!isUsed(state, channel)) out.text(print(channel));
+    const used = printed(state);
+    for (const channel of CHANNELS)
+      if (!used.some((one) => one.channel === channel)) out.text(print(channel));
   };
-
-function isUsed({ devices, slaves = [] }: P1MeterState, channel: number): boolean {
-  return devices.some((one) => one.channel === channel) || slaves.some((one) => one.channel === channel);
-}
 
 const HEAT_DECIMALS = 2;
 const VOLUME_DECIMALS = 3;

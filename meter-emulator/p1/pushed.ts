@@ -39,6 +39,11 @@ const energies =
       .text('*kWh)\r\n');
   };
 
+/** 0.9.2 is the local date, with a digit for the day of the week that stays zero, and 0.9.1 the time of day. */
+const localDate: Line = (out, { time }) => {
+  out.text('1-0:0.9.2*255(0').date(time).text(')\r\n1-0:0.9.1*255(').timeOfDay(time).text(')\r\n');
+};
+
 const PORT = { line: '9600 7E1', ends: 'bang' } as const;
 
 export const PUSHED = {
@@ -79,6 +84,7 @@ export const PUSHED = {
     begins: 'start of text',
     lines: [
       plainLine('1-0:0.0.0*255(', ({ serial }) => serial),
+      localDate,
       energies(7, 3, 1),
       fixed('0-0:97.97.0*255(00000000)\r\n'),
     ],

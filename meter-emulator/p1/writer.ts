@@ -96,17 +96,25 @@ export class TelegramWriter {
     return time === null ? this.text(PLACEHOLDER_TIME.slice(0, -1)) : this.digits(time);
   }
 
-  private digits(time: Timestamp): this {
-    const local = time.epochSeconds + time.offsetMinutes * 60;
-    const days = Math.floor(local / SECONDS_PER_DAY);
-    const second = local - days * SECONDS_PER_DAY;
-    const [year, month, day] = civil(days);
-    this.number(year % 100, 2)
+  /** `YYMMDD`, local. */
+  date({ epochSeconds, offsetMinutes }: Timestamp): this {
+    const [year, month, day] = civil(Math.floor((epochSeconds + offsetMinutes * 60) / SECONDS_PER_DAY));
+    return this.number(year % 100, 2)
       .number(month, 2)
       .number(day, 2);
+  }
+
+  /** `hhmmss`, local. */
+  timeOfDay({ epochSeconds, offsetMinutes }: Timestamp): this {
+    const local = epochSeconds + offsetMinutes * 60;
+    const second = local - Math.floor(local / SECONDS_PER_DAY) * SECONDS_PER_DAY;
     return this.number((second / 3600) | 0, 2)
       .number(((second % 3600) / 60) | 0, 2)
       .number(second % 60, 2);
+  }
+
+  private digits(time: Timestamp): this {
+    return this.date(time).timeOfDay(time);
   }
 
   /** Close with `!`, the CRC of all until here, and a line end. The bytes are valid until the next `begin`. */
