@@ -55,6 +55,7 @@ export class Pty {
       // Until it was open once, a terminal does not tell that it is closed.
       pty.#drain();
       link(device, path);
+      stayUntilClosed(pty);
       return pty;
     } catch (error) {
       closeSync(master);
@@ -98,6 +99,8 @@ export class Pty {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    opened.delete(this);
+    if (opened.size === 0) process.off('exit', closeAll);
     unlinkOwn(this.path, this.#device);
     closeSync(this.#master);
   }
@@ -118,6 +121,18 @@ export class Pty {
       closeSync(terminal);
     }
   }
+}
+
+/** A process that ends without closing them, by a crash too, leaves no link that leads nowhere. */
+const opened = new Set<Pty>();
+
+function stayUntilClosed(pty: Pty): void {
+  if (opened.size === 0) process.on('exit', closeAll);
+  opened.add(pty);
+}
+
+function closeAll(): void {
+  for (const pty of opened) pty.close();
 }
 
 /** Its buffer is full, or it was closed a moment ago. */
