@@ -58,7 +58,13 @@ function receiptText({ lastReceipt, lastWake }: DeviceStatus, running: boolean, 
 
 function outboxText({ outbox }: DeviceStatus): string {
   if (outbox === null) return 'none yet';
-  return `${outbox.pending} waiting, ${outbox.parked} refused`;
+  const { pending, parked, bytes, bytesMax, thinned, dropped, failing } = outbox;
+  return [
+    `${pending} waiting, ${parked} refused, ${Math.round((100 * bytes) / bytesMax)} % full`,
+    ...(thinned > 0 ? [`${thinned} LOST THEIR PROFILE for want of room`] : []),
+    ...(dropped > 0 ? [`${dropped} INDEXES GIVEN UP for want of room`] : []),
+    ...(failing ? ['THE DISK REFUSED THE LAST WRITE'] : []),
+  ].join('; ');
 }
 
 function certificatesText({ certificates }: DeviceStatus, nowMs: number): string {

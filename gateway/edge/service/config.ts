@@ -6,7 +6,7 @@ import { between, type ConfigSource, type Frozen, loadConfig } from '../../runti
 import { modbusSourceConfig } from '../modbus/config.ts';
 import { OUTBOX_LIMITS } from '../outbox/limits.ts';
 import { SCHEDULE_LIMITS } from '../schedule.ts';
-import { SERIAL_MODES, type SerialModeName } from '../sources/serial.ts';
+import type { SerialModeName } from '../sources/serial.ts';
 import { SOURCE_TIMING } from '../sources/timing.ts';
 import { UPLINK_LIMITS } from '../uplink/limits.ts';
 import { deviceRules, edgeRules } from './rules.ts';
@@ -30,9 +30,12 @@ const name = z
   .regex(/^[\x21-\x7e]+$/, 'a name is of printable characters without blanks')
   .max(64);
 
+/** By name only: a configuration is checked without a serial port being loaded. */
+const SERIAL_MODE_NAMES = ['115200 8N1', '9600 7E1'] as const satisfies readonly SerialModeName[];
+
 const serial = z.strictObject({
   path: file,
-  mode: z.enum(['auto', ...(Object.keys(SERIAL_MODES) as SerialModeName[])]).default('auto'),
+  mode: z.enum(['auto', ...SERIAL_MODE_NAMES]).default('auto'),
 });
 
 /**

@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DeviceIdentity, readDeviceIdentity } from '../../../pki/identity.ts';
 import { isHesError } from '../../../protocol/errors.ts';
+import type { DeviceId } from '../../../protocol/identity.ts';
 import { dayOfOrdinal } from '../calendar.ts';
+import { inspectOutbox } from '../outbox/inspect.ts';
 import { recover } from '../outbox/recover.ts';
 import { OutboxState } from '../outbox/state.ts';
 import type { EdgeConfig } from './config.ts';
@@ -13,7 +15,7 @@ import type { DeviceStatus, EdgeStatus } from './status.ts';
 
 /** What the files of a configuration say while no process runs. Nothing is locked and nothing written. */
 export function statusOfFiles(config: EdgeConfig, nowMs: number): EdgeStatus {
-  const { data, development, headEnd } = config;
+  const { development, headEnd } = config;
   return {
     version: 1,
     running: false,
@@ -22,7 +24,7 @@ export function statusOfFiles(config: EdgeConfig, nowMs: number): EdgeStatus {
     nowMs,
     development,
     headEnd,
-    devices: config.devices.map((device) => deviceOfFiles(data, device.identity)),
+    devices: config.devices.map((device) => deviceOfFiles(config, device.identity)),
   };
 }
 
@@ -36,7 +38,7 @@ const NOTHING: Omit<DeviceStatus, 'device' | 'home' | 'guests' | 'trouble' | 'ce
   nextWakeMs: null,
 };
 
-function deviceOfFiles(data: string, file: string): DeviceStatus {
+function deviceOfFiles(config: EdgeConfig, file: string): DeviceStatus {
   let identity: DeviceIdentity;
   let known: Omit<DeviceStatus, keyof typeof NOTHING>;
   try {
@@ -47,24 +49,22 @@ function deviceOfFiles(data: string, file: string): DeviceStatus {
     return { ...NOTHING, device: null, home: null, guests: [], trouble: codeOf(error), certificates: null };
   }
   try {
-    return { ...NOTHING, ...known, ...outboxOfFile(deviceDirectory(data, identity.device), identity) };
+    return { ...NOTHING, ...known, ...outboxOfFile(config, identity.device) };
   } catch (error) {
     return { ...NOTHING, ...known, trouble: codeOf(error) };
   }
 }
 
-function outboxOfFile(directory: string, { device }: DeviceIdentity): Partial<DeviceStatus> {
+function outboxOfFile({ data, outbox: limits }: EdgeConfig, device: DeviceId): Partial<DeviceStatus> {
+  const directory = deviceDirectory(data, device);
+  const outbox = inspectOutbox({ directory, device, limits });
+  if (outbox === undefined) return {};
   const path = join(directory, 'outbox');
-  if (!existsSync(path)) return {};
   const state = new OutboxState();
   for (const { record, sealedAt } of recover(path, readFileSync(path), device).records)
     state.replay(record, sealedAt);
-  return {
-    outbox: { pending: state.pendingCount, parked: state.parked().length },
-    lastClosedDay: Object.fromEntries(
-      [...state.owners].map(([owner, { through }]) => [owner, dayOfOrdinal(through).name]),
-    ),
-  };
+  const closed = [...state.owners].map(([owner, { through }]) => [owner, dayOfOrdinal(through).name]);
+  return { outbox, lastClosedDay: Object.fromEntries(closed) as Record<string, string> };
 }
 
 function codeOf(error: unknown): string {

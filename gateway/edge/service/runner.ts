@@ -157,7 +157,7 @@ export class DeviceRunner {
       sources: sources.map((source) => source.status()),
       lastReceipt: this.#lastReceipt,
       lastWake: this.#lastWake,
-      outbox: device === null ? null : { pending: device.pending(), parked: device.parked() },
+      outbox: device?.outboxStatus() ?? null,
       lastClosedDay: Object.fromEntries(
         owners.flatMap((owner) => {
           const through = device?.closedThrough(owner);

@@ -1,4 +1,5 @@
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
+import type { OutboxStatus } from '../outbox/inspect.ts';
 import type { SettledReading } from '../uplink/waker.ts';
 import type { CertificatesStatus } from './identity.ts';
 import type { SourceStatus } from './sources.ts';
@@ -46,9 +47,4 @@ export interface WakeStatus {
   readonly atMs: number;
   /** The code of the first failure, or null where all was answered. */
   readonly failure: string | null;
-}
-
-export interface OutboxStatus {
-  readonly pending: number;
-  readonly parked: number;
 }
