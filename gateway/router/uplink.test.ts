@@ -146,7 +146,7 @@ describe('the uplink', () => {
     ['identity', 'that speaks of another tenant', () => ({ payload: indexOf(device, { tenant: RESA }) })],
     ['future', 'captured ahead of the clock', () => ({ payload: capturedAfter(600 + 301) })],
     ['future', 'of a day that is not over', () => ({ payload: indexOf(device, { day: '2026-03-30' }) })],
-    ['too-old', 'captured too long ago', () => ({ payload: capturedAfter(-61 * DAY_SECONDS) })],
+    ['too-old', 'captured too long ago', () => ({ payload: capturedAfter(-71 * DAY_SECONDS) })],
     ['too-old', 'of a day long ago', () => ({ payload: indexOf(device, { day: '2025-12-01' }) })],
   ])('refuses for good (%s) a reading %s', async (code, _, sent) => {
     expect(await send(device, sent())).toMatchObject({ verdict: 'refused', code });
