@@ -16,13 +16,17 @@ const STOP_WITHIN_MS = 10_000;
  * write the ten gigabytes of addresses that Node reserves and never touches as zeros. The image lies where nothing
  * is searched.
  */
-export function withCoreImage<Result>(pid: number, use: (file: string, bytes: number) => Result): Result {
+export function withCoreImage<Result>(
+  pid: number,
+  use: (file: string, bytes: number) => Result,
+  takes: (mapping: Mapping) => boolean = () => true,
+): Result {
   const folder = mkdtempSync(join(tmpdir(), 'hes-core-'));
   try {
     stop(pid);
     const image = join(folder, 'core');
     const commands = join(folder, 'commands');
-    const mappings = mappingsOf(pid);
+    const mappings = mappingsOf(pid).filter(takes);
     const copies = mappings.map(({ from, to }) => `append binary memory ${image} ${from} ${to}`);
     writeFileSync(commands, [...copies, 'detach', ''].join('\n'));
     execFileSync('gdb', ['-nx', '-batch', '-p', String(pid), '-x', commands], {
@@ -52,13 +56,30 @@ function stop(pid: number): void {
 /** What only the kernel can read. */
 const UNREADABLE = /\[(vvar|vsyscall|vdso|vvar_vclock)\]/;
 
-/** Each mapping that has content, by its addresses in hex. */
-function mappingsOf(pid: number): { readonly from: string; readonly to: string }[] {
+/** Addresses in hex, and what the kernel calls it: nothing where it is memory that was asked for as such. */
+interface Mapping {
+  readonly from: string;
+  readonly to: string;
+  readonly name: string;
+}
+
+/**
+ * V8 asks for the pages of its heap at addresses of its own choice, in the lower half of what a process has
+ * (x86-64); libraries, stacks and what C's allocator asks for lie at the upper end, its first heap has a name.
+ */
+const V8_CHOOSES_BELOW = 0x4000_0000_0000n;
+
+export function isOutsideOfV8({ to, name }: Mapping): boolean {
+  return name !== '' || BigInt(to) > V8_CHOOSES_BELOW;
+}
+
+/** Each mapping that has content. */
+function mappingsOf(pid: number): Mapping[] {
   const entries = readFileSync(`/proc/${pid}/smaps`, 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
   return entries.flatMap((entry) => {
-    const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(entry) ?? [];
+    const [, from, to, name] = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \d+ *(.*)$/m.exec(entry) ?? [];
     const pages = [...entry.matchAll(/^(?:Rss|Swap): +(\d+) kB$/gm)];
     const empty = pages.every(([, kilobytes]) => kilobytes === '0');
-    return empty || UNREADABLE.test(entry) ? [] : [{ from: `0x${from}`, to: `0x${to}` }];
+    return empty || UNREADABLE.test(entry) ? [] : [{ from: `0x${from}`, to: `0x${to}`, name: name! }];
   });
 }

@@ -1,5 +1,5 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ChildSpec } from '../../gateway/runtime/child.ts';
 import type { DeviceIdentity } from '../../pki/identity.ts';
@@ -7,7 +7,7 @@ import type { TenantId } from '../../protocol/identity.ts';
 import { canaryMeters } from '../support/canaries.ts';
 import { Field } from '../support/field.ts';
 import { startProcesses, until } from '../support/processes.ts';
-import type { RunCommand, RunEvent, RunOptions, SendResult } from './retain-run.ts';
+import { heldFile, type RunCommand, type RunEvent, type RunOptions, type SendResult } from './retain-run.ts';
 
 /**
  * The canary run itself, in a process whose folder, home and temporary folder the test has chosen: everything that
@@ -21,7 +21,7 @@ const nextLine = async (): Promise<unknown> => {
 };
 const tell = (event: RunEvent): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
 
-const { tenants, seed, guestOf, leaks, erasing } = (await nextLine()) as RunOptions;
+const { tenants, seed, guestOf, leaks, telling } = (await nextLine()) as RunOptions;
 const tree = process.cwd();
 const logs = join(tree, 'logs');
 mkdirSync(logs);
@@ -37,49 +37,43 @@ const DAYS_BACK = 3_000;
 const PATIENT_MS = 60_000;
 
 /**
- * In the program's own process, before it starts: when it is asked, all garbage is collected. V8 does not overwrite
- * the halves of the young generation that it leaves, not even with the flag below: they are filled with something
- * else, several times over.
+ * In the program's own process, before it starts: when it is asked, it writes what its heap holds, after all garbage
+ * was collected. V8 never overwrites what it frees, so that an image of its heap tells nothing about that.
  */
-const COLLECTS = `process.on('SIGUSR2', () => {
-  gc({ type: 'major', execution: 'sync' });
-  for (let count = 0; count < 50_000; count += 1) new Array(64).fill(count);
-  gc({ type: 'major', execution: 'sync' });
-  gc({ type: 'major', execution: 'sync' });
-  process.send({ type: 'notice', notice: 'collected' });
+const TELLS = `import { writeHeapSnapshot } from 'node:v8';
+process.on('SIGUSR2', () => {
+  writeHeapSnapshot(process.env.HELD_FILE, { exposeNumericValues: true });
+  process.send({ type: 'notice', notice: 'told' });
 });`;
 
-let collected = Promise.withResolvers<void>();
+let toldHeld = Promise.withResolvers<void>();
 
 const processes = await startProcesses(field, {
   onLine: logged,
   logLevel: 'debug',
   front: { limits: { answerTimeoutMs: 2 * PATIENT_MS } },
   router: () => ({ limits: { answerWithinMs: PATIENT_MS }, mdm: { requestMs: PATIENT_MS } }),
-  change: (spec) => (erasing.includes(spec.name) ? erasingWhatIsFreed(spec) : leaking(spec)),
+  change: (spec) => (telling.includes(spec.name) ? tellingWhatIsHeld(spec) : leaking(spec)),
 });
 
 /**
- * The same program, whose allocators overwrite what is freed (V8's and, by glibc's tunables, C's, without its caches
- * of freed blocks), and which frees all that it can when it is told to: what its memory still holds then, it holds
- * on to. (Without being told, what was dropped since the last collection is there until the next.)
+ * The same program, which tells what its heap holds, and where C overwrites what is freed (by glibc's tunables, and
+ * without its caches of freed blocks): what is in the rest of its memory, it holds on to.
  */
-function erasingWhatIsFreed(spec: ChildSpec): ChildSpec {
+function tellingWhatIsHeld(spec: ChildSpec): ChildSpec {
   const tunables = { tcache_count: 0, mxfast: 0, perturb: 170 };
+  const file = heldFile(dirname(tree), spec.name);
   return {
     ...spec,
     nodeFlags: [
       ...(spec.nodeFlags ?? []),
-      '--clear-free-memory',
-      '--gc-global',
-      '--max-semi-space-size=1',
-      '--single-threaded-gc',
-      '--expose-gc',
-      `--import=data:text/javascript,${encodeURIComponent(COLLECTS)}`,
+      `--allow-fs-write=${file}`,
+      `--import=data:text/javascript,${encodeURIComponent(TELLS)}`,
     ],
-    onNotice: () => collected.resolve(),
+    onNotice: () => toldHeld.resolve(),
     env: {
       ...spec.env,
+      HELD_FILE: file,
       GLIBC_TUNABLES: Object.entries(tunables)
         .map(([name, value]) => `glibc.malloc.${name}=${value}`)
         .join(':'),
@@ -164,13 +158,13 @@ const COMMANDS: Readonly<Record<Exclude<RunCommand['say'], 'end'>, () => Promise
   async traffic() {
     return { type: 'sent', result: await told('traffic') };
   },
-  async collect() {
-    for (const name of erasing) {
-      collected = Promise.withResolvers();
+  async held() {
+    for (const name of telling) {
+      toldHeld = Promise.withResolvers();
       process.kill(pids[name]!, 'SIGUSR2');
-      await collected.promise;
+      await toldHeld.promise;
     }
-    return { type: 'collected' };
+    return { type: 'told' };
   },
 };
 

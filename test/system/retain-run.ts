@@ -22,8 +22,8 @@ export interface RunOptions {
   /** Whose meter hangs behind the first tenant's device. */
   readonly guestOf: TenantId;
   readonly leaks: Readonly<Record<string, Leak>>;
-  /** Processes whose allocators overwrite what is freed. */
-  readonly erasing: readonly string[];
+  /** Processes that can be asked what they hold. */
+  readonly telling: readonly string[];
 }
 
 export interface SendResult {
@@ -37,11 +37,15 @@ export type RunEvent =
   | { readonly type: 'ready'; readonly pids: Readonly<Record<string, number>>; readonly pending: number }
   | { readonly type: 'held'; readonly held: number }
   | { readonly type: 'sent'; readonly result: SendResult }
-  | { readonly type: 'collected' }
+  | { readonly type: 'told' }
   | { readonly type: 'ended' };
 
 export interface RunCommand {
-  readonly say: 'hold' | 'release' | 'send' | 'traffic' | 'collect' | 'end';
+  readonly say: 'hold' | 'release' | 'send' | 'traffic' | 'held' | 'end';
+}
+
+export function heldFile(beside: string, process: string): string {
+  return join(beside, `${process}.heapsnapshot`);
 }
 
 /**
@@ -84,10 +88,10 @@ export class CanaryRun {
 
   /** @param wrap a command to start the run under, such as strace, given a folder for what it writes */
   static async start(
-    options: Omit<RunOptions, 'leaks' | 'erasing'> & Partial<RunOptions>,
+    options: Omit<RunOptions, 'leaks' | 'telling'> & Partial<RunOptions>,
     wrap: (beside: string) => readonly string[] = () => [],
   ): Promise<CanaryRun> {
-    const run = new CanaryRun({ leaks: {}, erasing: [], ...options }, wrap);
+    const run = new CanaryRun({ leaks: {}, telling: [], ...options }, wrap);
     try {
       const { pids, pending } = await run.#next('ready');
       run.pids = pids;
@@ -109,10 +113,11 @@ export class CanaryRun {
     return (await this.#next('sent')).result;
   }
 
-  /** Garbage of the erasing processes is collected. */
-  async collect(): Promise<void> {
-    this.#write({ say: 'collect' });
-    await this.#next('collected');
+  /** What the heap of a telling process holds, as a file that is outside of the tree: a heap snapshot of V8. */
+  async held(process: string): Promise<string> {
+    this.#write({ say: 'held' });
+    await this.#next('told');
+    return heldFile(this.beside, process);
   }
 
   async end(): Promise<void> {
