@@ -68,4 +68,33 @@ export const PROTOCOL_ERRORS = {
   ERR_RECEIPT_OTHER: 'A valid receipt is about another reading than the one that it was checked against.',
   ERR_ANSWER:
     'What a router answered to the front is no answer to an uplink: the two are of different versions.',
+  ERR_COMMAND_SIZE:
+    'A command, or a command with its signatures, is larger than its limit (protocol/limits.ts).',
+  ERR_COMMAND_CBOR: 'The payload of a command is not bounded deterministic CBOR; the cause says where.',
+  ERR_COMMAND_VERSION:
+    'A command is of a version that this side does not know: update the devices before the desk.',
+  ERR_COMMAND_TYPE:
+    'A command of a type that this side does not know: another version, or a word that is no command.',
+  ERR_COMMAND_SCHEMA:
+    'A member or an argument of a command is missing, unknown or out of its range; the context names it, never its value.',
+  ERR_COMMAND_RULE:
+    'The members of a command do not fit each other, as its row of the table asks: its validity, its reason, its windows. The message says which.',
+  ERR_COMMAND_SIGNED: "Bytes are not this protocol's COSE_Sign of one or two signatures.",
+  ERR_COMMAND_ALGORITHM: 'A signature of a command is made with another algorithm than ES256.',
+  ERR_COMMAND_SIGNATURE:
+    'A signature of a command does not hold: altered, made with another key, of another command or device, or in another place.',
+  ERR_COMMAND_SIGNATURES:
+    'A command has too few or too many signatures: a critical one has two, every other has one.',
+  ERR_COMMAND_SAME_KEY: 'Both signatures of a command were made with one key.',
+  ERR_COMMAND_SAME_PERSON: 'Both signatures of a command are of the same person.',
+  ERR_COMMAND_ROLE: 'A signer of a command has no role that may sign it in this place.',
+  ERR_COMMAND_OTHER:
+    'A command is for another tenant or device than the one whose topic it was bound to by its signer.',
+  ERR_RESULT_CBOR: 'The result of a command is not bounded deterministic CBOR; the cause says where.',
+  ERR_RESULT_VERSION:
+    'The result of a command is of a version that this side does not know: update desk and router before the meters.',
+  ERR_RESULT_SCHEMA:
+    'A member of the result of a command is missing, unknown or out of its range; the context names it, never its value.',
+  ERR_RESULT_OTHER:
+    'A result is about another tenant, device or command than the one it was checked against.',
 } as const satisfies Readonly<Record<string, string>>;

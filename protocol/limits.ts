@@ -54,3 +54,29 @@ export const SIGNED_BOUNDS: CborBounds = { bytesMax: SIGNED_BYTES_MAX, depthMax:
 /** A header map that is wrapped in a byte string: its largest value is a certificate. */
 export const HEADER_BOUNDS: CborBounds = { bytesMax: CERTIFICATE_BYTES_MAX + 64, depthMax: 4, itemsMax: 48 };
 export const RECEIPT_BOUNDS: CborBounds = { bytesMax: RECEIPT_BYTES_MAX, depthMax: 3, itemsMax: 32 };
+
+/** The largest arguments are a message of 320 characters (960 bytes) or 64 registers (450); a reason has up to 360. */
+export const COMMAND_BYTES_MAX = 2_048;
+/** One person, or two where a command is critical. */
+export const SIGNATURES_MAX = 2;
+/** A signature with its heads, beside the certificate. */
+const SIGNATURE_OVERHEAD_BYTES = 96;
+export const COMMAND_SIGNED_BYTES_MAX =
+  COMMAND_BYTES_MAX + SIGNATURES_MAX * (CERTIFICATE_BYTES_MAX + SIGNATURE_OVERHEAD_BYTES) + 32;
+/** The largest message that a device may be sent; a usual one has 800 bytes, or 1,400 with two signatures. */
+export const COMMAND_SEALED_BYTES_MAX = COMMAND_SIGNED_BYTES_MAX + ENVELOPE_OVERHEAD_BYTES / 2;
+/** The highest originator counter: milliseconds, up to the end of year 9999. */
+export const COUNTER_MAX = EPOCH_SECONDS_MAX * 1_000 + 999;
+/** Switching windows of a week: four a day for three kinds of day, with room. */
+export const WINDOWS_MAX = 16;
+/** Three bytes a character at most in UTF-8, so that it fits the 1,024 octets of 0-0:96.13.0 (DSMR P1 §6.12). */
+export const MESSAGE_LENGTH_MAX = 320;
+/** A sentence, or the reference of a case: it is read by whoever approves. */
+export const REASON_LENGTH_MAX = 120;
+
+/** What a device says about a command, without its signature: about 60 bytes. */
+export const OUTCOME_BYTES_MAX = 128;
+export const OUTCOME_SIGNED_BYTES_MAX = OUTCOME_BYTES_MAX + CERTIFICATE_BYTES_MAX + SIGNATURE_OVERHEAD_BYTES;
+
+/** For a reader that knows no schema. Depth: map, arguments, windows, window, number. */
+export const COMMAND_BOUNDS: CborBounds = { bytesMax: COMMAND_BYTES_MAX, depthMax: 6, itemsMax: 256 };

@@ -73,7 +73,7 @@ const unit = choice(UNITS);
 const flags = integer(0, 0xffff);
 const epochSeconds = integer(0, EPOCH_SECONDS_MAX);
 
-const obis: Shape<ObisCode> = {
+export const OBIS_SHAPE: Shape<ObisCode> = {
   write(writer, code) {
     const bytes = obisBytes(code);
     fits(bytes !== undefined, 'an OBIS code');
@@ -89,8 +89,8 @@ const timestamp = row<Timestamp>({ epochSeconds, offsetMinutes }, (r) => ({
 }));
 const time = nullable(timestamp);
 
-const register = row<Register>({ obis, value: safeInteger, scaler, unit, flags, time }, (r) => ({
-  obis: obis.read(r),
+const register = row<Register>({ obis: OBIS_SHAPE, value: safeInteger, scaler, unit, flags, time }, (r) => ({
+  obis: OBIS_SHAPE.read(r),
   value: r.integer(),
   scaler: scaler.read(r),
   unit: unit.read(r),
@@ -99,7 +99,7 @@ const register = row<Register>({ obis, value: safeInteger, scaler, unit, flags, 
 }));
 
 const profile = row<Profile>({
-  obis,
+  obis: OBIS_SHAPE,
   scaler,
   unit,
   start: epochSeconds,
@@ -123,9 +123,9 @@ const month: Shape<string> = mapped(
   },
 );
 
-const peak = row<Peak>({ obis, month, value: safeInteger, scaler, unit, time });
-const extreme = row<Extreme>({ obis, min: safeInteger, max: safeInteger, scaler, unit }, (r) => ({
-  obis: obis.read(r),
+const peak = row<Peak>({ obis: OBIS_SHAPE, month, value: safeInteger, scaler, unit, time });
+const extreme = row<Extreme>({ obis: OBIS_SHAPE, min: safeInteger, max: safeInteger, scaler, unit }, (r) => ({
+  obis: OBIS_SHAPE.read(r),
   min: r.integer(),
   max: r.integer(),
   scaler: scaler.read(r),
@@ -137,7 +137,7 @@ const serial = text(/^[\x20-\x7e]+$/, SERIAL_LENGTH_MAX);
 /** GS1: 18 digits. Whether its check digit holds is admission's question, not the codec's. */
 const ean = text(/^\d{18}$/, 18);
 
-const meter = fields<MeterReading>({
+export const METER_SHAPE = fields<MeterReading>({
   medium: always(1, choice(MEDIA)),
   channel: always(2, integer(0, CHANNEL_MAX)),
   serial: always(3, serial),
@@ -174,7 +174,7 @@ const dailyIndex = fields<DailyIndex>({
   day: always(5, mapped(integer(0, DAY_NUMBER_MAX), 'a day, YYYY-MM-DD', numberOfDay, dayOfNumber)),
   capturedAt: always(6, timestamp),
   clock: always(7, choice(CLOCKS)),
-  meters: always(8, list(meter, 1, METERS_MAX)),
+  meters: always(8, list(METER_SHAPE, 1, METERS_MAX)),
 });
 
 const CODES = { schema: 'ERR_PAYLOAD_SCHEMA', form: 'ERR_PAYLOAD_CBOR' } as const;
