@@ -11,8 +11,8 @@ import {
 } from '../../protocol/reading.ts';
 import { type LocalDay, monthBefore } from './calendar.ts';
 import { buildProfile, checkClosing } from './profile.ts';
-import { rescale, STALE_SECONDS } from './quality.ts';
-import { followingRow, newRow, type Row, sampleBoundary, sampleCapture } from './row.ts';
+import { rescale, SAMPLE_TOLERANCE_SECONDS, STALE_SECONDS } from './quality.ts';
+import { followingRow, forgetAfter, newRow, type Row, sampleBoundary, sampleCapture } from './row.ts';
 import type { Instant, MeterSnapshot } from './source.ts';
 
 /** What was true at any moment of the day stays true of the day. */
@@ -122,6 +122,13 @@ export class MeterDay {
       else if (boundary !== null) kept = sampleBoundary(row, boundary, register) || kept;
     }
     return kept;
+  }
+
+  /** True when the clock was set back, and what it had sampled ahead of `at` was forgotten. */
+  rewound(at: Timestamp): boolean {
+    if (at.epochSeconds >= this.#lastAt.epochSeconds - SAMPLE_TOLERANCE_SECONDS) return false;
+    for (const row of this.#rows) forgetAfter(row, at.epochSeconds);
+    return true;
   }
 
   /** The quarter-hours are given up to save memory; the registers that close the day stay. */

@@ -132,6 +132,7 @@ export class OwnerDays {
       const meter = meters[index]!;
       const track = this.#track(meter, index, day, at);
       if (track === undefined) continue;
+      if (track.rewound(at)) this.#revision++;
       kept = sampleBoundaryBefore(track, at.epochSeconds) || kept;
       kept = track.observe(meter, at, boundary) || kept;
     }

@@ -86,6 +86,15 @@ export function sampleBoundary(row: Row, slot: number, register: Register): bool
   return row.seconds === null && store(row, slot, register, 0);
 }
 
+/**
+ * The clock was set back: what it had put behind that moment was sampled at other moments, and comes again.
+ * Captures have times of their own.
+ */
+export function forgetAfter(row: Row, epochSeconds: number): void {
+  if (row.seconds !== null) return;
+  row.values.fill(MISSING, Math.max(0, Math.floor((epochSeconds - row.start) / QUARTER_SECONDS) + 1));
+}
+
 /** Keep a register that was captured at its own time, in the slot of that time; the first of a quarter-hour stays. */
 export function sampleCapture(row: Row, register: Register): boolean {
   if (row.seconds === null || register.time === null) return false;

@@ -48,7 +48,8 @@ export class OutboxFile {
 
   /**
    * Go on after what counts of the loaded file; the rest is an unfinished write. It was never counted as stored,
-   * and is kept all the same: on a failing disk it may have been. @throws ERR_OUTBOX_WRITE
+   * and is kept all the same: on a failing disk it may have been. A disk that takes no writes is no reason not to
+   * start: the file is left as it is, and nothing is appended to it.
    */
   resume(loaded: Buffer, length: number): void {
     this.#bytes = length;
@@ -56,10 +57,14 @@ export class OutboxFile {
     const tornBytes = loaded.length - length;
     if (tornBytes === 0) return;
     this.#log.warn({ path: this.path, tornBytes }, 'cut an unfinished write from the end of the outbox');
-    this.#write(() => {
+    try {
       this.#files.replace(`${this.path}.torn`, loaded.subarray(length));
       this.#files.truncate(this.path, length);
-    });
+    } catch (error) {
+      this.#suspect = true;
+      this.#failing = true;
+      this.#log.error({ err: error }, 'an unfinished write stays at the end of the outbox');
+    }
   }
 
   /** Append a frame; it is on the disk when this resolves. @throws ERR_OUTBOX_WRITE */
