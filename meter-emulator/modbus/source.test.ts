@@ -91,6 +91,20 @@ describe('a Modbus source', () => {
     expect(source.status()[0]).toMatchObject({ fault: null, lastReadMs: clock.nowMs() });
   });
 
+  it('does not leave a meter alone for a year because the clock was set back by one', async () => {
+    bench = await openBench(profileNamed('sdm630'), { answerWithinMs: 250 });
+    const { source, clock, snapshots } = await openSource([{ profile: 'sdm630' }]);
+    bench.device.standing = { kind: 'silence' };
+    for (let round = 0; round < 3; round++) {
+      await source.poll();
+      clock.advance(10_000);
+    }
+    bench.device.standing = null;
+    clock.advance(-365 * 86_400_000);
+    await source.poll();
+    expect(snapshots).toHaveLength(1);
+  });
+
   it('asks for the serial number again after a failure, as another meter may hang there since', async () => {
     bench = await openBench(profileNamed('sdm630'), { answerWithinMs: 250 });
     const { source, snapshots } = await openSource([{ profile: 'sdm630' }]);

@@ -128,8 +128,10 @@ class WatchedMeter {
     this.#backoff = backoff({ baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS, random: options.random });
   }
 
+  /** A time further ahead than it can have been drawn is of a clock that was set back since. */
   isDue(): boolean {
-    return this.#options.clock.nowMs() >= this.#dueMs;
+    const waitMs = this.#dueMs - this.#options.clock.nowMs();
+    return waitMs <= 0 || waitMs > RETRY_MAX_MS;
   }
 
   async read(): Promise<MeterSnapshot | null> {

@@ -12,6 +12,7 @@ interface Stage {
   readonly counters: Counters;
   /** Live so many seconds, with something happening in each. */
   pass(seconds: number, each?: (second: number) => void): void;
+  setBack(ms: number): void;
 }
 
 function stage(): Stage {
@@ -28,7 +29,7 @@ function stage(): Stage {
       monitor.tick();
     }
   };
-  return { monitor, said, counters, pass };
+  return { monitor, said, counters, pass, setBack: (ms) => clock.advance(-ms) };
 }
 
 const random = seededRandom('noise');
@@ -136,5 +137,15 @@ describe('a port', () => {
     expect(said).toEqual(['unplugged']);
     pass(2);
     expect(said).toEqual(['unplugged', 'port-closed']);
+  });
+
+  it('is found silent within its time when the clock was set back by a year', () => {
+    const { monitor, said, pass, setBack } = stage();
+    monitor.opened();
+    monitor.block(text);
+    pass(10, () => monitor.telegram());
+    setBack(365 * 86_400_000);
+    pass(32);
+    expect(said).toEqual(['receiving', 'silent']);
   });
 });

@@ -35,6 +35,7 @@ export class PortMonitor {
   #collectingSinceMs: number;
   /** What the last window looked like. */
   #verdict: PortState | null = null;
+  #tickedMs = Number.NEGATIVE_INFINITY;
   /** What there was when the last line was written. */
   #told = { telegrams: 0, bytes: 0, faults: 0 };
   #faults = 0;
@@ -99,8 +100,11 @@ export class PortMonitor {
 
   /** Look at the clock. */
   tick(): void {
-    if (!this.#open) return;
     const { timing, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    if (nowMs < this.#tickedMs) this.#clockSetBack(nowMs);
+    this.#tickedMs = nowMs;
+    if (!this.#open) return;
     const windowMs = clock.nowMs() - this.#collectingSinceMs;
     if (this.silentMs >= timing.silenceMs) {
       this.#collectAnew();
@@ -113,6 +117,14 @@ export class PortMonitor {
       this.#verdict = verdict;
       if (verdict !== null && isConfirmed) this.#enter(verdict);
     }
+  }
+
+  /** What lies ahead of the clock now would be waited for as long as the clock was wrong: waiting begins anew. */
+  #clockSetBack(nowMs: number): void {
+    this.#waitingSinceMs = Math.min(this.#waitingSinceMs, nowMs);
+    this.sinceMs = Math.min(this.sinceMs, nowMs);
+    if (this.#lastByteMs !== null) this.#lastByteMs = Math.min(this.#lastByteMs, nowMs);
+    this.#collectAnew();
   }
 
   /** Evidence is of one window without a telegram: what was noise an hour ago says nothing about now. */

@@ -122,7 +122,7 @@ export class P1Port implements P1Source {
     reader: P1Reader,
     signal: AbortSignal,
   ): Promise<LinkTrouble | 'other-mode' | 'reopen'> {
-    const openedMs = this.#clock.nowMs();
+    let openedMs = this.#clock.nowMs();
     const bytesBefore = this.#monitor.bytes;
     return new Promise((resolve) => {
       const end = (why: LinkTrouble | 'other-mode' | 'reopen'): void => {
@@ -136,6 +136,8 @@ export class P1Port implements P1Source {
       const stop = (): void => end('reopen');
       const timer = setInterval(() => {
         this.#monitor.tick();
+        // The clock was set back: what was opened in its future is open from now on.
+        openedMs = Math.min(openedMs, this.#clock.nowMs());
         if (this.#monitor.silentMs >= QUIET_TICKS * this.#timing.tickMs) opened.check?.();
         const why = this.#better(openedMs, this.#monitor.bytes > bytesBefore, reader);
         if (why !== null) end(why);
