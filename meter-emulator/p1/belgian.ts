@@ -82,21 +82,31 @@ const withPhases = (version: string): readonly Line[] => [
   belgianDevices(false),
 ];
 
+const starless =
+  (line: Line): Line =>
+  (out, state) =>
+    out.starless(() => line(out, state));
+
+const firstElectricity = [
+  ...head('50213'),
+  powers,
+  voltages,
+  wholeCurrents,
+  breaker,
+  limiterTenths,
+  fuseWhole,
+];
+
 export const BELGIAN = {
   'emucs-1.3': dialect({
     after: "e-MUCS P1 1.3 (50213), Fluvius' first meters: whole amperes, no power by phase, no peaks",
     header: 'FLU5\\253SIM213_A',
-    lines: [
-      ...head('50213'),
-      powers,
-      voltages,
-      wholeCurrents,
-      breaker,
-      limiterTenths,
-      fuseWhole,
-      message,
-      belgianDevices(false),
-    ],
+    lines: [...firstElectricity, message, belgianDevices(false)],
+  }),
+  'emucs-1.3-starless': dialect({
+    after: 'e-MUCS P1 1.3 as some of the first meters spell it: no star in front of a unit but on the M-Bus',
+    header: 'FLU5\\SIM000213_A',
+    lines: [...firstElectricity.map(starless), message, belgianDevices(false)],
   }),
   'emucs-1.5': dialect({
     after: 'e-MUCS P1 1.5 (50215): power by phase, hundredths of an ampere',

@@ -1,5 +1,6 @@
 import { BELGIAN } from './belgian.ts';
 import { DUTCH } from './dutch.ts';
+import { ELSEWHERE } from './elsewhere.ts';
 import { HUNGARIAN } from './hungary.ts';
 import { ENCRYPTED } from './luxembourg.ts';
 import { NORDIC } from './nordic.ts';
@@ -15,6 +16,7 @@ const ROWS = {
   ...HUNGARIAN,
   ...OTHER_MEDIA,
   ...PUSHED,
+  ...ELSEWHERE,
 } as const;
 
 export type P1Dialect = keyof typeof ROWS;

@@ -11,19 +11,14 @@ import {
   wholeCurrents,
 } from './lines.ts';
 import { exportTotalWh, importTotalWh } from './reactive.ts';
-import { quadrantEnergies, quadrantPowers, reactiveTotals, reactiveTotalsOf } from './reactive-lines.ts';
+import {
+  quadrantEnergies,
+  quadrantPowers,
+  rateEnergies,
+  reactiveTotals,
+  reactiveTotalsOf,
+} from './reactive-lines.ts';
 import { dialect, type Line } from './row.ts';
-
-/** Totals with their four rates. */
-const energies: Line = (out, state) => {
-  const { importWh, exportWh, laterImportWh = [0, 0], laterExportWh = [0, 0] } = state;
-  const print = (code: string, energiesWh: readonly number[]): void => {
-    for (let rate = 0; rate < energiesWh.length; rate += 1)
-      out.text(code).number(rate, 1).text('(').number(energiesWh[rate]!, 6, 3).text('*kWh)\r\n');
-  };
-  print('1-0:1.8.', [importTotalWh(state), ...importWh, ...laterImportWh]);
-  print('1-0:2.8.', [exportTotalWh(state), ...exportWh, ...laterExportWh]);
-};
 
 /** 15.8.0 is |A+| + |A−|: both directions together. */
 const bothDirections = numberLine(
@@ -91,7 +86,7 @@ export const HUNGARIAN = {
       rate,
       breaker,
       limiter,
-      energies,
+      rateEnergies,
       reactiveTotalsOf(6, '*kvarh'),
       quadrantEnergies,
       bothDirections,

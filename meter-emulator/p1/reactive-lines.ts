@@ -95,3 +95,14 @@ export const apparentPowers: Line = (out, state) => {
     .number(imports ? 0 : powerVa, 2, 3)
     .text('*kVA)\r\n');
 };
+
+/** Totals with their four rates. */
+export const rateEnergies: Line = (out, state) => {
+  const { importWh, exportWh, laterImportWh = [0, 0], laterExportWh = [0, 0] } = state;
+  const print = (code: string, energiesWh: readonly number[]): void => {
+    for (let rate = 0; rate < energiesWh.length; rate += 1)
+      out.text(code).number(rate, 1).text('(').number(energiesWh[rate]!, 6, 3).text('*kWh)\r\n');
+  };
+  print('1-0:1.8.', [importTotalWh(state), ...importWh, ...laterImportWh]);
+  print('1-0:2.8.', [exportTotalWh(state), ...exportWh, ...laterExportWh]);
+};

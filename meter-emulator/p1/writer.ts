@@ -7,6 +7,7 @@ const TELEGRAM_BYTES_MAX = 16_384;
 
 const ZERO = 0x30;
 const DOT = 0x2e;
+const STAR = 0x2a;
 const SUMMER = 0x53;
 const WINTER = 0x57;
 const SUMMER_OFFSET_MINUTES = 120;
@@ -14,6 +15,7 @@ const SECONDS_PER_DAY = 86_400;
 const HEX_DIGITS = Buffer.from('0123456789ABCDEF', 'latin1');
 /** What a meter prints where it knows no time. */
 const PLACEHOLDER_TIME = '632525252525S';
+const PLACEHOLDER_LONG_TIME = '00-01-01 00:00:00';
 
 /** Of the four digits of a CRC the first is its highest. */
 const CRC_FIRST_SHIFT = 12;
@@ -54,6 +56,18 @@ export class TelegramWriter {
     }
     this.length = at;
     return this;
+  }
+
+  /** Takes out of what `print` writes the star in front of each unit. */
+  starless(print: () => void): void {
+    const { bytes } = this;
+    let kept = this.length;
+    print();
+    for (let at = kept; at < this.length; at += 1) {
+      const byte = bytes[at]!;
+      if (byte !== STAR) bytes[kept++] = byte;
+    }
+    this.length = kept;
   }
 
   /**
@@ -111,6 +125,16 @@ export class TelegramWriter {
     return this.number((second / 3600) | 0, 2)
       .number(((second % 3600) / 60) | 0, 2)
       .number(second % 60, 2);
+  }
+
+  /** `YY-MM-DD hh:mm:ss`, local: the ACE4000's way. */
+  longTime(time: Timestamp | null): this {
+    if (time === null) return this.text(PLACEHOLDER_LONG_TIME);
+    const from = this.length;
+    this.digits(time);
+    const pairs = this.bytes.toString('latin1', from, this.length).match(/../g)!;
+    this.length = from;
+    return this.text(`${pairs.slice(0, 3).join('-')} ${pairs.slice(3).join(':')}`);
   }
 
   private digits(time: Timestamp): this {

@@ -1,4 +1,4 @@
-import type { P1Channel, P1Quantity } from '../../../gateway/edge/p1/telegram.ts';
+import type { P1Channel } from '../../../gateway/edge/p1/telegram.ts';
 import {
   above,
   active,
@@ -17,6 +17,7 @@ import {
   text,
   volts,
   wholeAmperes,
+  withRates,
 } from './expected-parts.ts';
 import { localDigits, messageOf, printed, quantity, reading, time, timeOrNull } from './quantities.ts';
 
@@ -127,8 +128,6 @@ const sweden =
   });
 
 const hungary: Part = (state) => {
-  const energies = (code: string, values: readonly number[]): P1Quantity[] =>
-    values.map((value, rate) => quantity(`1-0:${code}.8.${rate}`, value, 6, 3, 'kWh'));
   const running = active(state) >= 0 ? (reactive(state) >= 0 ? 5 : 8) : reactive(state) >= 0 ? 6 : 7;
   const taken = quadrant(state, 1) + quadrant(state, 2);
   const given = quadrant(state, 3) + quadrant(state, 4);
@@ -143,8 +142,7 @@ const hungary: Part = (state) => {
     meterTime: time(state.time),
     limiter: quantity('0-0:17.0.0', state.limiterW ?? 99_999, 2, 3, 'kW'),
     registers: [
-      ...energies('1', [imported(state), ...state.importWh, ...state.laterImportWh!]),
-      ...energies('2', [exported(state), ...state.exportWh, ...state.laterExportWh!]),
+      ...withRates(state),
       quantity('1-0:3.8.0', taken, 6, 3, 'kvarh'),
       quantity('1-0:4.8.0', given, 6, 3, 'kvarh'),
       ...([1, 2, 3, 4] as const).map((number) =>

@@ -47,6 +47,7 @@ const withPeaks =
 
 export const EXPECTED_BELGIAN = {
   'emucs-1.3': first,
+  'emucs-1.3-starless': first,
   'emucs-1.5': belgian('50215'),
   'emucs-1.6': belgian('50216'),
   'emucs-1.7.1': withPeaks('50217'),

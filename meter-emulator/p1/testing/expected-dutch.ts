@@ -52,7 +52,7 @@ const old =
   });
 const kilowatts = ({ limiterW }: P1MeterState): P1Quantity =>
   quantity('0-0:17.0.0', limiterW === null ? 99_900 : Math.floor(limiterW / 10), 4, 2, 'kW');
-const failures: Part = ({ phases, shortFailures, longFailures }) => ({
+export const failures: Part = ({ phases, shortFailures, longFailures }) => ({
   counters: [
     quantity('0-0:96.7.21', shortFailures, 5, 0, ''),
     quantity('0-0:96.7.9', longFailures.length, 5, 0, ''),

@@ -132,3 +132,13 @@ export const wholeAmperes = ({ fuseCentiA }: P1MeterState): number =>
   fuseCentiA === null ? 999 : Math.floor(fuseCentiA / 100);
 export const tenths = ({ limiterW }: P1MeterState, unit = 'kW'): P1Quantity =>
   quantity('0-0:17.0.0', limiterW === null ? 9_999 : Math.floor(limiterW / 100), 3, 1, unit);
+
+/** 1.8.0 to 1.8.4, and the same of export. */
+export const withRates = (state: P1MeterState): P1Quantity[] => {
+  const energies = (code: string, values: readonly number[]): P1Quantity[] =>
+    values.map((value, rate) => quantity(`1-0:${code}.8.${rate}`, value, 6, 3, 'kWh'));
+  return [
+    ...energies('1', [imported(state), ...state.importWh, ...state.laterImportWh!]),
+    ...energies('2', [exported(state), ...state.exportWh, ...state.laterExportWh!]),
+  ];
+};

@@ -4,6 +4,7 @@ import type { P1MeterState } from '../state.ts';
 import { EXPECTED_ABROAD } from './expected-abroad.ts';
 import { EXPECTED_BELGIAN } from './expected-belgian.ts';
 import { EXPECTED_DUTCH } from './expected-dutch.ts';
+import { EXPECTED_ELSEWHERE } from './expected-elsewhere.ts';
 import { nothing, type Part } from './expected-parts.ts';
 import { EXPECTED_PUSHED } from './expected-pushed.ts';
 
@@ -12,6 +13,7 @@ const EXPECTED: Readonly<Record<P1Dialect, Part>> = {
   ...EXPECTED_DUTCH,
   ...EXPECTED_ABROAD,
   ...EXPECTED_PUSHED,
+  ...EXPECTED_ELSEWHERE,
 };
 
 /**
