@@ -125,6 +125,7 @@ export class EdgeDevice {
     const outbox = Outbox.open({
       directory,
       device: options.identity.device,
+      flush: options.checkpoint === true,
       ...(limits?.outbox === undefined ? {} : { limits: limits.outbox }),
       ...(log === undefined ? {} : { log }),
       ...(options.counters === undefined ? {} : { counters: options.counters }),

@@ -12,7 +12,15 @@ import {
 import { type LocalDay, monthBefore } from './calendar.ts';
 import { buildProfile, checkClosing } from './profile.ts';
 import { rescale, SAMPLE_TOLERANCE_SECONDS, STALE_SECONDS } from './quality.ts';
-import { followingRow, forgetAfter, newRow, type Row, sampleBoundary, sampleCapture } from './row.ts';
+import {
+  followingRow,
+  forgetAfter,
+  hasSamples,
+  newRow,
+  type Row,
+  sampleBoundary,
+  sampleCapture,
+} from './row.ts';
 import type { Instant, MeterSnapshot } from './source.ts';
 
 /** What was true at any moment of the day stays true of the day. */
@@ -129,6 +137,11 @@ export class MeterDay {
     if (at.epochSeconds >= this.#lastAt.epochSeconds - SAMPLE_TOLERANCE_SECONDS) return false;
     for (const row of this.#rows) forgetAfter(row, at.epochSeconds);
     return true;
+  }
+
+  /** Whether anything was sampled in this day. */
+  get hasSamples(): boolean {
+    return this.#rows.some(hasSamples);
   }
 
   /** The quarter-hours are given up to save memory; the registers that close the day stay. */

@@ -77,6 +77,18 @@ describe('outages', () => {
     );
   });
 
+  test('of weeks leave the day in which they began its profile up to there', () => {
+    const { days, notices } = accumulator();
+    for (let quarter = 0; quarter <= 50; quarter++) days.observe(electricity(DAY, quarter));
+    const back = dayNamed('2026-06-20');
+    days.observe(snapshot(at(back, 1), [meter([register(IMPORT_DAY, 20_000 + indexAt(96))])]));
+    expect(days.due()).toHaveLength(39);
+    expect(deltasOf(only(days, DAY)).slice(0, 50)).toEqual(
+      Array.from({ length: 50 }, (_, quarter) => used(quarter)),
+    );
+    expect(notices).toEqual(['daysMissed']);
+  });
+
   test('longer than the bound close the newest days of them', () => {
     const { days } = accumulator(allOres, new Map([[ORES, DAY.ordinal - 500]]));
     days.observe(electricity(DAY, 30));

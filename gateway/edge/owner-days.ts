@@ -15,7 +15,7 @@ const ABSENT_GRACE_SECONDS = 3600;
 /** After an outage so many days are closed late; whatever is older is beyond what any market process asks for. */
 export const MISSED_DAYS_MAX = 62;
 
-/** Ended days that wait for room in the outbox keep their profile up to here: 8 × 2 KiB for each of 10,000 devices. */
+/** So many ended days that wait for room in the outbox keep their profile: 8 × 2 KiB for each of 10,000 devices. */
 export const PROFILE_DAYS_MAX = 8;
 
 /** Without a profile a waiting day is small; a year of them is more than any outbox bound makes sense for. */
@@ -226,9 +226,10 @@ export class OwnerDays {
   #end(ended: EndedDay): void {
     if (ended.day.ordinal <= this.#through) return;
     this.#ended.push(ended);
-    if (this.#ended.length > PROFILE_DAYS_MAX) {
-      const old = this.#ended[this.#ended.length - 1 - PROFILE_DAYS_MAX]!;
-      for (const track of old.meters) track.dropProfile();
+    // Days in which nothing was seen push out no profile: one outage may add two months of them at once.
+    const sampled = this.#ended.filter(({ meters }) => meters.some(({ hasSamples }) => hasSamples));
+    if (sampled.length > PROFILE_DAYS_MAX) {
+      for (const track of sampled[0]!.meters) track.dropProfile();
       this.#notice('profileDropped');
     }
     if (this.#ended.length > ENDED_DAYS_MAX) {

@@ -116,6 +116,10 @@ function store(row: Row, slot: number, register: Register, seconds: number): boo
   return true;
 }
 
+export function hasSamples({ values }: Row): boolean {
+  return values.some((offset) => offset !== MISSING);
+}
+
 /** The register at a slot, or null. */
 export function sampleAt(row: Row, slot: number): number | null {
   const offset = row.values[slot];

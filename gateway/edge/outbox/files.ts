@@ -34,6 +34,8 @@ export interface OutboxFiles {
   replace(path: string, bytes: Uint8Array): void;
   /** The same without holding the thread: a fleet that starts makes 10,000 of them. */
   replaceDurably(path: string, bytes: Uint8Array): Promise<void>;
+  /** Flush what another process may have written and not flushed: a killed one. */
+  flush(path: string): void;
   /** Take a file away, if it is there: what a power cut brings back is of no harm. */
   remove(path: string): void;
 }
@@ -110,6 +112,10 @@ export const nodeFiles: OutboxFiles = {
     }
     // The rename itself is only on disk once the folder is.
     withFile(dirname(path), 'r', fsyncSync);
+  },
+
+  flush(path) {
+    withFile(path, 'r+', fdatasyncSync);
   },
 
   remove(path) {

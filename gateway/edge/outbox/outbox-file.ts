@@ -49,21 +49,27 @@ export class OutboxFile {
   /**
    * Go on after what counts of the loaded file; the rest is an unfinished write. It was never counted as stored,
    * and is kept all the same: on a failing disk it may have been. A disk that takes no writes is no reason not to
-   * start: the file is left as it is, and nothing is appended to it.
+   * start: the file is left as it is, and nothing is appended to it. `flush`: see OutboxOptions.
    */
-  resume(loaded: Buffer, length: number): void {
+  resume(loaded: Buffer, length: number, flush: boolean): void {
     this.#bytes = length;
     this.#suspect = false;
     const tornBytes = loaded.length - length;
-    if (tornBytes === 0) return;
-    this.#log.warn({ path: this.path, tornBytes }, 'cut an unfinished write from the end of the outbox');
     try {
+      if (tornBytes === 0) {
+        if (flush) this.#files.flush(this.path);
+        return;
+      }
+      this.#log.warn({ path: this.path, tornBytes }, 'cut an unfinished write from the end of the outbox');
       this.#files.replace(`${this.path}.torn`, loaded.subarray(length));
       this.#files.truncate(this.path, length);
     } catch (error) {
       this.#suspect = true;
       this.#failing = true;
-      this.#log.error({ err: error }, 'an unfinished write stays at the end of the outbox');
+      this.#log.error(
+        { err: error },
+        'the end of the outbox is not certain: it is written anew with the next day',
+      );
     }
   }
 

@@ -47,6 +47,11 @@ export interface OutboxOptions {
   readonly log?: Log;
   readonly counters?: Counters;
   readonly files?: OutboxFiles;
+  /**
+   * Flush what is found. A process that was killed may have stored a day that is not on the disk yet; whoever keeps
+   * other files by what the outbox says must not let a power cut take it back.
+   */
+  readonly flush?: boolean;
 }
 
 const LENGTH_BYTES = 4;
@@ -80,7 +85,7 @@ export class Outbox {
     this.#counters = options.counters ?? new Counters();
     this.#file = new OutboxFile(path, options.files ?? nodeFiles, this.#log);
     this.#lock = lock;
-    this.tornBytes = this.#open();
+    this.tornBytes = this.#open(options.flush === true);
   }
 
   /** @throws ERR_OUTBOX_LOCKED, ERR_OUTBOX_DAMAGED, ERR_OUTBOX_FORMAT, ERR_OUTBOX_WRITE, ERR_OUTBOX_READ */
@@ -236,12 +241,12 @@ export class Outbox {
     this.#lock.release();
   }
 
-  #open(): number {
+  #open(flush: boolean): number {
     const bytes = this.#file.load();
     if (bytes === undefined) return 0;
     const { records, length, tornBytes } = recover(this.path, bytes, this.#device);
     for (const { record, sealedAt } of records) this.#state.replay(record, sealedAt);
-    this.#file.resume(bytes, length);
+    this.#file.resume(bytes, length, flush);
     return tornBytes;
   }
 

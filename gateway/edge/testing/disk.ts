@@ -94,6 +94,9 @@ export class SimulatedDisk {
         if (!alive()) return gone();
         put(path, bytes);
       },
+      flush: (path) => {
+        if (alive()) put(path, get(path).cached);
+      },
       remove: (path) => {
         if (alive()) this.#content.delete(path);
       },

@@ -19,6 +19,7 @@ export function memoryFiles(): OutboxFiles & { readonly content: Map<string, Buf
     truncate: (path, length) => replace(path, get(path).subarray(0, length)),
     replace,
     replaceDurably: async (path, bytes) => replace(path, bytes),
+    flush: () => {},
     remove: (path) => void content.delete(path),
   };
 }
