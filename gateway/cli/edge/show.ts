@@ -1,4 +1,4 @@
-import { daysLeft, EXPIRY_WARN_DAYS } from '../../edge/service/identity.ts';
+import { daysLeft, EXPIRY_WARN_DAYS, firstEndMs } from '../../edge/service/identity.ts';
 import type { SourceStatus } from '../../edge/service/sources.ts';
 import type { DeviceStatus, EdgeStatus } from '../../edge/service/status.ts';
 
@@ -17,7 +17,8 @@ function deviceText(device: DeviceStatus, { running, nowMs }: EdgeStatus): strin
   const lines = [`Device ${device.device ?? '(unknown)'} of ${device.home ?? '(unknown)'}${guests}`];
   const row = (what: string, text: string): void => void lines.push(`  ${what.padEnd(14)}${text}`);
   if (device.trouble !== null) row('TROUBLE', `${device.trouble} (docs/errors.md says what to do)`);
-  for (const source of device.sources) for (const line of sourceLines(source, nowMs)) row('source', line);
+  for (const source of device.sources)
+    for (const [at, line] of sourceLines(source, nowMs).entries()) row(at === 0 ? 'source' : '', line);
   row('last receipt', receiptText(device, running, nowMs));
   row('outbox', outboxText(device));
   const closed = Object.entries(device.lastClosedDay).map(([owner, day]) => `${owner} ${day}`);
@@ -71,7 +72,7 @@ function certificatesText({ certificates }: DeviceStatus, nowMs: number): string
   if (certificates === null) return 'cannot be read';
   const days = daysLeft(certificates, nowMs);
   if (days < 0) return `EXPIRED ${-days} days ago: enrol again`;
-  const end = new Date(nowMs + days * 86_400_000).toISOString().slice(0, 10);
+  const end = new Date(firstEndMs(certificates)).toISOString().slice(0, 10);
   return days < EXPIRY_WARN_DAYS
     ? `END IN ${days} DAYS (${end}): enrol again`
     : `valid until ${end} (${days} days)`;

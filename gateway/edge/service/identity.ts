@@ -112,10 +112,14 @@ function endOf(pem: string): string {
   return new X509Certificate(pem).validToDate.toISOString();
 }
 
-/** Days until the first of a device's certificates ends, rounded down; negative when one has ended. */
-export function daysLeft({ owners, ...own }: CertificatesStatus, nowMs: number): number {
-  const endsMs = [...Object.values(own), ...Object.values(owners)].map((end) => Date.parse(end as string));
-  return Math.floor((Math.min(...endsMs) - nowMs) / DAY_MS);
+/** When the first of a device's certificates ends, its owners' included (ms since 1970 UTC). */
+export function firstEndMs({ owners, tls, sign, agree }: CertificatesStatus): number {
+  return Math.min(...[tls, sign, agree, ...Object.values(owners)].map((end) => Date.parse(end)));
+}
+
+/** Days until then, rounded down; negative when one has ended. */
+export function daysLeft(certificates: CertificatesStatus, nowMs: number): number {
+  return Math.floor((firstEndMs(certificates) - nowMs) / DAY_MS);
 }
 
 /** By serial number, then by channel; everything else is the home operator's. */
