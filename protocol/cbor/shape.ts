@@ -87,7 +87,7 @@ export function choice<Word extends string>(table: Readonly<Record<Word, number>
   const expected = `one of ${Object.keys(table).join(', ')}`;
   return {
     write(writer, value) {
-      fits(Object.hasOwn(table, value), expected);
+      fits(typeof value === 'string' && Object.hasOwn(table, value), expected);
       writer.integer(table[value]);
     },
     read(reader) {
