@@ -1,14 +1,18 @@
 import type { Timestamp } from '../../../protocol/reading.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import { type Clock, simulatedClock } from '../../runtime/clock.ts';
 import { offsetMinutesAt } from '../calendar.ts';
+import type { EdgeConfig } from './config.ts';
 
 /** The time that snapshots carry, by the metering clock; one object for all of one second. */
 export class MeteringTime {
   readonly #clock: Clock;
+  readonly #isReal: boolean;
   #latest: Timestamp = { epochSeconds: 0, offsetMinutes: 60 };
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  /** @param real the clock that sources live by */
+  constructor(clock: EdgeConfig['clock'], real: Clock) {
+    this.#isReal = clock.kind === 'real';
+    this.#clock = clock.kind === 'real' ? real : simulatedClock({ ...clock, real });
   }
 
   get seconds(): number {
@@ -19,6 +23,11 @@ export class MeteringTime {
     const { seconds } = this;
     if (this.#latest.epochSeconds !== seconds) this.#latest = timestampOf(seconds);
     return this.#latest;
+  }
+
+  /** A moment that a source noted a little while ago; on a simulated clock it is now. */
+  of(noted: Timestamp): Timestamp {
+    return this.#isReal ? noted : this.now();
   }
 }
 

@@ -15,8 +15,7 @@ export async function openModbus(
   let show: (snapshot: Snapshot) => void = () => {};
   const source = await ModbusSource.open({
     config,
-    // The line keeps the real time; when a snapshot was, the metering clock says.
-    observe: (snapshot) => show({ ...snapshot, at: time.now() }),
+    observe: (snapshot) => show({ ...snapshot, at: time.of(snapshot.at) }),
     clock: systemClock,
     random,
     log,

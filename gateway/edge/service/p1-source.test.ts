@@ -50,7 +50,7 @@ async function shown(p1: object): Promise<{ snapshots: Snapshot[]; values: numbe
     counters,
     random: seededRandom('source'),
     timing: SOURCE_TIMING,
-    time: new MeteringTime(manualClock(NOW)),
+    time: new MeteringTime({ kind: 'real' }, manualClock(NOW)),
   });
   const snapshots: Snapshot[] = [];
   await source.run((one) => snapshots.push(one), new AbortController().signal);

@@ -58,7 +58,7 @@ function stage(extra: Partial<RunnerOptions> = {}, sourceExtra: Partial<EdgeSour
     development: true,
     limits: { schedule: { jitterMs: 0 }, uplink: { receiptGraceMs: 100 } },
     closeAfterSeconds: 300,
-    time: new MeteringTime(metering),
+    time: new MeteringTime({ kind: 'real' }, metering),
     log: Object.assign(Object.create(silentLog) as Log, { child: () => log }),
     counters: bench.counters,
     random: seededRandom('runner'),

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HesError, isHesError } from '../../../protocol/errors.ts';
-import { type Clock, simulatedClock, systemClock } from '../../runtime/clock.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import { type Random, systemRandom } from '../../runtime/random.ts';
@@ -102,7 +102,7 @@ async function runnerOf(
   const { data, development, outbox, uplink, timing } = config;
   const { servername, ...address } = config.headEnd;
   const { closeAfterSeconds, ...schedule } = config.schedule;
-  const time = new MeteringTime(config.clock.kind === 'simulated' ? simulatedClock(config.clock) : clock);
+  const time = new MeteringTime(config.clock, clock);
   const context = { log, counters, random, timing, time };
   const sources = await Promise.all(
     config.devices[index]!.sources.map((source, at) =>
