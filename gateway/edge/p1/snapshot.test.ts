@@ -213,6 +213,22 @@ describe('the main meter', () => {
     expect(meter!.registers.map(({ obis, unit }) => [obis, unit])).toContainEqual(['1-0:4.8.0', 'varh']);
   });
 
+  it('tells the two hours of October apart by its own clock where a capture has no letter', () => {
+    const capture = (at: string): string | undefined => {
+      const lines = example.DSMR_2_2.map((line) => line.replace('120715210000', '261025020000'));
+      const outcome = parseTelegramText(bare(lines));
+      if (!outcome.ok) throw new Error(outcome.fault);
+      const epochSeconds = Date.parse(at) / 1000;
+      const { meters } = telegramSnapshot(outcome.telegram, { epochSeconds, offsetMinutes: 60 });
+      const time = meters.find(({ medium }) => medium === 'gas')!.registers[0]!.time!;
+      return new Date(time.epochSeconds * 1000).toISOString().slice(11, 16);
+    };
+    expect(capture('2026-10-25T00:00:00Z')).toBe('00:00');
+    expect(capture('2026-10-25T00:59:59Z')).toBe('00:00');
+    expect(capture('2026-10-25T01:00:00Z')).toBe('01:00');
+    expect(capture('2026-10-26T01:00:00Z')).toBe('01:00');
+  });
+
   it('has a serial that the payload takes, whatever it printed', () => {
     const odd = sealed([...example.KAMSTRUP, `0-0:96.1.0(\u00e9${'x'.repeat(90)})`]);
     expect(snapshotOf(odd).meters[0]!.serial).toMatch(/^\?x{63}$/);

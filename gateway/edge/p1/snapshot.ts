@@ -7,6 +7,7 @@ import {
   type Timestamp,
   type Unit,
 } from '../../../protocol/reading.ts';
+import { offsetMinutesAt } from '../calendar.ts';
 import type { Instant, MeterSnapshot, Snapshot } from '../source.ts';
 import type { P1Channel, P1Peak, P1Quantity, P1Reading, P1Telegram } from './telegram.ts';
 import type { P1Unit } from './units.ts';
@@ -144,10 +145,12 @@ function displaces(other: Candidate, candidate: Candidate): boolean {
 function candidateOf(channel: P1Channel, reference: Timestamp): Candidate | null {
   if (channel.medium === null) return null;
   const readings = newestOfEach(
-    channel.readings.filter(
-      ({ unit, value, placeholder }) =>
-        unit !== null && REGISTER_UNITS.has(unit) && !(placeholder && value === 0),
-    ),
+    channel.readings
+      .filter(
+        ({ unit, value, placeholder }) =>
+          unit !== null && REGISTER_UNITS.has(unit) && !(placeholder && value === 0),
+      )
+      .map((reading) => settled(reading, reference)),
   );
   if (readings.length === 0) return null;
   let capturedSeconds = Number.NEGATIVE_INFINITY;
@@ -159,6 +162,22 @@ function candidateOf(channel: P1Channel, reference: Timestamp): Candidate | null
       capturedSeconds = Math.max(capturedSeconds, reading.time.epochSeconds);
   }
   return { channel, readings, capturedSeconds, flags };
+}
+
+const REPEATED_SECONDS = 3600;
+const SUMMER_OFFSET_MINUTES = 120;
+
+/**
+ * A time without its letter, in the hour that October has twice, was taken for the later one. Nothing is captured
+ * ahead of its telegram, so where it lies ahead it was the earlier one; else the later hour would be a gap.
+ */
+function settled(reading: P1Reading, { epochSeconds }: Timestamp): P1Reading {
+  const { time } = reading;
+  if (time?.assumed !== true || time.epochSeconds <= epochSeconds) return reading;
+  const earlier = time.epochSeconds - REPEATED_SECONDS;
+  if (time.offsetMinutes === SUMMER_OFFSET_MINUTES || offsetMinutesAt(earlier) !== SUMMER_OFFSET_MINUTES)
+    return reading;
+  return { ...reading, time: { ...time, epochSeconds: earlier, offsetMinutes: SUMMER_OFFSET_MINUTES } };
 }
 
 /** One reading of each code, the newest: the ACE4000 prints the last 24 hours of its gas meter under one code. */
