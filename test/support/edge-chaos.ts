@@ -4,13 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { clockAfter } from '../../gateway/cli/up/clock.ts';
 import { dayAfter, dayNamed, type LocalDay } from '../../gateway/edge/calendar.ts';
 import type { Child } from '../../gateway/runtime/child.ts';
-import type { TenantId } from '../../protocol/identity.ts';
+import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { impatient } from './chaos-fleet.ts';
 import { SteeredClock } from './edge-clock.ts';
 import { Conductor } from './edge-conductor.ts';
 import { type Account, type EdgeJudgement, type EdgeTally, judgeEdges, ownersOf } from './edge-oracle.ts';
 import { CuttableNetwork } from './edge-proxy.ts';
-import { type ChaosSource, ModbusChaosSource, P1ChaosSource } from './edge-sources.ts';
+import { type ChaosSource, type ModbusChaosMeter, ModbusChaosSource, P1ChaosSource } from './edge-sources.ts';
 import { askStatus } from './edge-status.ts';
 import { drawStory, type Event, type StoryOptions } from './edge-story.ts';
 import { modbusSubject, p1Subject } from './edge-subjects.ts';
@@ -60,6 +60,8 @@ export interface ChaosRunOptions {
   readonly story: StoryOptions['counts'] | readonly Event[];
   /** For a test of the oracle: whatever the edge keeps of a running day is taken away while it is dead. */
   readonly forgetful?: boolean;
+  /** Modbus meters, each a device of its own, in place of one of each kind. */
+  readonly modbus?: readonly ModbusChaosMeter[];
 }
 
 /** What a run has come to. */
@@ -149,23 +151,35 @@ export class ChaosRun {
   }
 
   async #openSources(): Promise<void> {
-    const { seed } = this.#options;
+    const { seed, modbus } = this.#options;
+    if (modbus === undefined) {
+      await this.#openP1Sources(seed);
+      await this.#openModbusSource(seed + 3, MODBUS, MODBUS.profile);
+    } else
+      for (const [at, meter] of modbus.entries())
+        await this.#openModbusSource(seed + at, meter, meter.profile);
+  }
+
+  async #openP1Sources(seed: number): Promise<void> {
     const guests = new Map([[GUEST_CHANNEL, FARYS]]);
     const serial = p1Subject({ name: 'serial', seed: seed + 1, home: ORES, channelOwners: guests });
     const bridge = p1Subject({ name: 'bridge', seed: seed + 2, home: FLUVIUS });
-    const modbus = modbusSubject({ ...MODBUS, name: 'modbus', seed: seed + 3, home: ORES });
-    const enrol = (home: TenantId, others: readonly TenantId[] = []) => {
-      const identity = this.#field.device(home, others);
-      this.#field.save(identity);
-      return identity.device;
-    };
+    const path = join(this.#field.directory, 'ttyP1');
     this.#sources.push(
-      await P1ChaosSource.open(serial, enrol(ORES, [FARYS]), {
-        pty: { path: join(this.#field.directory, 'ttyP1') },
-      }),
-      await P1ChaosSource.open(bridge, enrol(FLUVIUS), { tcp: { port: 0 } }),
-      await ModbusChaosSource.open(modbus, enrol(ORES), MODBUS),
+      await P1ChaosSource.open(serial, this.#enrol(ORES, [FARYS]), { pty: { path } }),
+      await P1ChaosSource.open(bridge, this.#enrol(FLUVIUS), { tcp: { port: 0 } }),
     );
+  }
+
+  async #openModbusSource(seed: number, meter: ModbusChaosMeter, name: string): Promise<void> {
+    const subject = modbusSubject({ ...meter, name, seed, home: ORES });
+    this.#sources.push(await ModbusChaosSource.open(subject, this.#enrol(ORES), meter));
+  }
+
+  #enrol(home: TenantId, others: readonly TenantId[] = []): DeviceId {
+    const identity = this.#field.device(home, others);
+    this.#field.save(identity);
+    return identity.device;
   }
 
   #edgeSpec(clock: SteeredClock, port: number, data: string) {

@@ -42,7 +42,10 @@ export class ModbusGate {
     return this.#waiting !== null;
   }
 
-  /** Let one reading through, of these registers, or of what a fault makes of them. */
+  /**
+   * Let one reading through, of these registers, or of what a fault makes of them: one that the reader notices at
+   * once (not silence, which is waited for).
+   */
   open(state: P1MeterState, fault: ModbusFault | null = null): void {
     this.#image = registerImage(this.#profile, modbusMeterOf(this.#profile, state));
     this.#fault = fault;
@@ -113,6 +116,10 @@ export class ModbusGate {
 
   #answer(socket: Socket, question: Question): void {
     if (socket.destroyed) return;
+    if (this.#fault?.kind === 'hangUp') {
+      socket.destroy();
+      return;
+    }
     const frame = tcpFraming.wrap(question, this.#device.answer(question.pdu, this.#fault), this.#fault);
     socket.write(frame);
   }

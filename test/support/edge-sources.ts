@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { profileNamed } from '../../gateway/edge/modbus/profiles.ts';
 import type { EdgeStatus } from '../../gateway/edge/service/status.ts';
 import { type MeterPort, type Outlet, openOutlet } from '../../meter-emulator/meter/outlet.ts';
+import type { ModbusFault } from '../../meter-emulator/modbus/faults.ts';
 import { encodeTelegramBytes } from '../../meter-emulator/p1/encode.ts';
 import type { DeviceId } from '../../protocol/identity.ts';
 import type { SteeredClock } from './edge-clock.ts';
@@ -123,30 +124,38 @@ const CREEP_SECONDS = 4;
 const CREEP_SECONDS_MAX = 56;
 const PATIENCE_MS = 60;
 
+/** Modbus Application Protocol V1.1b3 §7: the meter cannot, at the moment. */
+const DEVICE_FAILURE = 4;
+
+export interface ModbusChaosMeter {
+  readonly profile: string;
+  readonly serial: string;
+  /** What it answers while it is damaged; an exception unless told. */
+  readonly fault?: ModbusFault;
+}
+
 export class ModbusChaosSource extends Recorded implements ChaosSource {
   readonly subject: Subject;
   readonly device: DeviceId;
   readonly #profile: string;
   readonly #serial: string;
+  readonly #fault: ModbusFault;
   readonly #gate: ModbusGate;
   #readings = 0;
   isPlugged = true;
 
-  private constructor(subject: Subject, device: DeviceId, profile: string, serial: string) {
+  private constructor(subject: Subject, device: DeviceId, { profile, serial, fault }: ModbusChaosMeter) {
     super();
     this.subject = subject;
     this.device = device;
     this.#profile = profile;
     this.#serial = serial;
+    this.#fault = fault ?? { kind: 'exception', code: DEVICE_FAILURE };
     this.#gate = new ModbusGate(profileNamed(profile));
   }
 
-  static async open(
-    subject: Subject,
-    device: DeviceId,
-    { profile, serial }: { readonly profile: string; readonly serial: string },
-  ): Promise<ModbusChaosSource> {
-    const source = new ModbusChaosSource(subject, device, profile, serial);
+  static async open(subject: Subject, device: DeviceId, meter: ModbusChaosMeter): Promise<ModbusChaosSource> {
+    const source = new ModbusChaosSource(subject, device, meter);
     await source.#gate.plug();
     return source;
   }
@@ -170,7 +179,7 @@ export class ModbusChaosSource extends Recorded implements ChaosSource {
 
   send(seconds: number, how: 'whole' | 'half' | 'damaged'): void {
     this.#readings = this.#gate.readings;
-    this.#gate.open(this.subject.stateAt(seconds), how === 'whole' ? null : { kind: 'exception', code: 4 });
+    this.#gate.open(this.subject.stateAt(seconds), how === 'whole' ? null : this.#fault);
     if (how === 'whole') this.record(seconds);
   }
 
