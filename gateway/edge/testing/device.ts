@@ -9,6 +9,7 @@ import { seededRandom } from '../../runtime/random.ts';
 import { dayAfter, dayNamed, type LocalDay, QUARTER_SECONDS } from '../calendar.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../device.ts';
 import { FakeHeadEnd } from './head-end.ts';
+import { releaseLock } from './kill.ts';
 import { captured, FARYS, IMPORT_DAY, meter, ORES, register, snapshot, WATER } from './meters.ts';
 
 export const DAY = dayNamed('2026-05-12');
@@ -24,6 +25,8 @@ export interface Bench {
   counters: Counters;
   readonly clock: ManualClock;
   openDevice(extra?: Partial<EdgeDeviceOptions>): EdgeDevice;
+  /** The device's process is gone: nobody closes it. */
+  abandon(device: EdgeDevice): void;
 }
 
 /** A head-end for the whole file, and a device folder for each of its tests; every device is closed after its test. */
@@ -54,6 +57,10 @@ export function deviceBench(): Bench {
       });
       open.push(device);
       return device;
+    },
+    abandon(device) {
+      open.splice(open.indexOf(device), 1);
+      releaseLock(bench.directory);
     },
   } as Bench;
 

@@ -14,6 +14,9 @@ interface File {
  */
 export class SimulatedDisk {
   full = false;
+  /** Asked with the number of each write: whether the disk refuses it, besides being full. */
+  refuses: (write: number) => boolean = () => false;
+  writes = 0;
   readonly #content = new Map<string, File>();
   readonly #random: Random;
   #process = 0;
@@ -57,11 +60,13 @@ export class SimulatedDisk {
       this.#content.set(path, known);
       return known;
     };
+    const refused = (): boolean => this.refuses(this.writes++) || this.full;
     const write = (path: string, bytes: Uint8Array): void => {
       const file = get(path);
-      const room = this.full ? Math.floor(this.#random() * bytes.length) : bytes.length;
+      const isRefused = refused();
+      const room = isRefused ? Math.floor(this.#random() * bytes.length) : bytes.length;
       file.cached = Buffer.concat([file.cached, bytes.subarray(0, room)]);
-      if (this.full) throw noSpace();
+      if (isRefused) throw noSpace();
     };
     const put = (path: string, bytes: Uint8Array): void => {
       this.#content.set(path, { cached: Buffer.from(bytes), durable: Buffer.from(bytes) });
@@ -85,11 +90,11 @@ export class SimulatedDisk {
       },
       replace: (path, bytes) => {
         if (!alive()) return;
-        if (this.full) throw noSpace();
+        if (refused()) throw noSpace();
         put(path, bytes);
       },
       replaceDurably: async (path, bytes) => {
-        if (this.full) throw noSpace();
+        if (refused()) throw noSpace();
         await Promise.resolve();
         if (!alive()) return gone();
         put(path, bytes);
