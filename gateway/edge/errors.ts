@@ -12,7 +12,7 @@ export const EDGE_ERRORS = {
   ERR_OUTBOX_FORMAT:
     'The file in the place of the outbox is not one, or of a version that this program does not know: move it aside or use the program that wrote it.',
   ERR_OUTBOX_FULL:
-    'The outbox has no room. The day stays open and closes when readings were delivered: restore the connection, or raise the limits.',
+    'The outbox has no room, and holds nothing more that may be given up for it. The day stays open and closes when readings were delivered: restore the connection, or raise the limits.',
   ERR_OUTBOX_LOCKED: 'Another running process holds the outbox: stop it first.',
   ERR_OUTBOX_WRITE:
     'The disk refused a write of the outbox (full, read-only or failing): nothing was counted as stored. Make room or replace the disk; the day stays open.',
