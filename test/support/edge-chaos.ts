@@ -126,8 +126,9 @@ export class ChaosRun {
           counts: wish,
           sources: this.#sources.length,
         });
-    await conductor.play(story, first.start, last.start + AFTERMATH_SECONDS);
     const wanted = Array.from({ length: days }, (_, at) => dayAfter(first, at));
+    const evenings = wanted.map(({ end }) => end - EVENING_SECONDS);
+    await conductor.play(story, first.start, last.start + AFTERMATH_SECONDS, evenings);
     await this.#drain(clock, wanted);
     clock.close();
     const { judgement, tally } = judgeEdges(this.accounts, wanted, this.accepted());
@@ -222,6 +223,9 @@ export class ChaosRun {
     await delay(20 * DRAIN_STEP_MS);
   }
 }
+
+/** A last word before midnight: if none comes after it, the day may close with that one. */
+const EVENING_SECONDS = 25;
 
 /** After the last day's end the meters speak on for a while: days close some minutes later. */
 const AFTERMATH_SECONDS = 1_800;

@@ -33,7 +33,8 @@ interface Moment {
   readonly seconds: number;
   readonly ends: readonly Event[];
   readonly begins: readonly Event[];
-  readonly isBoundary: boolean;
+  /** The meters speak at each quarter-hour's boundary, and when they are asked to. */
+  readonly isSpoken: boolean;
 }
 
 /**
@@ -53,16 +54,22 @@ export class Conductor {
     this.#options = options;
   }
 
-  async play(story: readonly Event[], from: number, until: number): Promise<void> {
-    for (const moment of momentsOf(story, from, until)) await this.#moment(moment);
+  /** @param also moments besides the quarter-hours' boundaries at which the meters speak */
+  async play(
+    story: readonly Event[],
+    from: number,
+    until: number,
+    also: readonly number[] = [],
+  ): Promise<void> {
+    for (const moment of momentsOf(story, from, until, also)) await this.#moment(moment);
   }
 
-  async #moment({ seconds, ends, begins, isBoundary }: Moment): Promise<void> {
+  async #moment({ seconds, ends, begins, isSpoken }: Moment): Promise<void> {
     const { clock, sources } = this.#options;
     if (ends.some(({ what }) => what === 'kill')) clock.set(seconds);
     else if (this.#edgeIsUp) clock.set(Math.max(seconds, clock.seconds));
     for (const event of ends) await this.#end(event);
-    const isHeard = this.#edgeIsUp && (isBoundary || ends.length > 0);
+    const isHeard = this.#edgeIsUp && (isSpoken || ends.length > 0);
     const abrupt = isHeard ? begins.filter(({ moment }) => moment !== 'settled') : [];
     if (isHeard) await this.#speak(clock.seconds, sources, abrupt);
     for (const event of begins) if (!abrupt.includes(event)) await this.#begin(event);
@@ -167,15 +174,15 @@ export class Conductor {
   }
 }
 
-function momentsOf(story: readonly Event[], from: number, until: number): Moment[] {
-  const times = new Set<number>();
+function momentsOf(story: readonly Event[], from: number, until: number, also: readonly number[]): Moment[] {
+  const times = new Set<number>(also);
   for (let at = from; at <= until; at += QUARTER_SECONDS) times.add(at);
   for (const event of story) times.add(event.from).add(event.until);
   return [...times]
     .sort((one, other) => one - other)
     .map((seconds) => ({
       seconds,
-      isBoundary: (seconds - from) % QUARTER_SECONDS === 0,
+      isSpoken: (seconds - from) % QUARTER_SECONDS === 0 || also.includes(seconds),
       ends: story.filter((event) => event.until === seconds),
       begins: story.filter((event) => event.from === seconds),
     }));
