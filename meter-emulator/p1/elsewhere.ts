@@ -116,7 +116,7 @@ const ace4000Electricity: Line = (out, state) => {
 /** Its one gas meter: a number on an M-Bus channel, a reading and a valve under the code of gas. */
 const ace4000Gas: Line = (out, { devices }) => {
   const gas = devices.findLast(({ deviceType }) => deviceType === GAS);
-  if (gas === undefined) return;
+  if (gas === undefined || gas.time === null) return;
   out.text(`0-${gas.channel}:96.1.0*255(`).text(gas.serial.padEnd(SERIAL_PLACES)).text(END);
   out.text('7-0:23.1.0*255(').number(gas.value, 5, 3).text('*m3)(').longTime(gas.time).text(END);
   if (gas.valve !== null) out.text('7-0:24.4.0*255(').number(gas.valve, 1).text(END);
@@ -155,7 +155,7 @@ export const ELSEWHERE = {
   }),
   ireland: dialect({
     after: 'an Iskra MIE5T of Ireland: an STX in its first line, an M-Bus channel without a number',
-    header: 'ISk5\u0002SIE5T-200',
+    header: 'ISk5\u0002SIM5T-200',
     lines: [
       fixed('1-0:0.0.0(00000000)\r\n'),
       plainLine('0-0:96.1.0(', ({ serial }) => serial),

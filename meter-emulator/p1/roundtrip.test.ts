@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseTelegram } from '../../gateway/edge/p1/parse.ts';
@@ -5,11 +6,13 @@ import { telegramSnapshot } from '../../gateway/edge/p1/snapshot.ts';
 import type { P1Telegram } from '../../gateway/edge/p1/telegram.ts';
 import { isoTime } from '../../gateway/edge/p1/time.ts';
 import type { Timestamp } from '../../protocol/reading.ts';
-import { encodeTelegram, encodeTelegramBytes, type P1Dialect, type P1MeterState } from './encode.ts';
+import { DIALECTS, type P1Dialect } from './dialects.ts';
+import { encodeTelegram, encodeTelegramBytes, type P1MeterState } from './encode.ts';
 import { stateOf } from './example.ts';
+import { expectedTelegram } from './testing/expected.ts';
 
 const SEED = 7;
-const DIALECTS: readonly P1Dialect[] = ['emucs-1.7.1', 'emucs-2.1.1', 'dsmr-4.2', 'dsmr-5.0'];
+const NAMES = Object.keys(DIALECTS) as P1Dialect[];
 
 function read(dialect: P1Dialect, state: P1MeterState): P1Telegram {
   const outcome = parseTelegram(encodeTelegramBytes(dialect, state).subarray(0, -2));
@@ -28,7 +31,7 @@ const at = (epochSeconds: number): Timestamp => ({
 
 const moment = fc
   .oneof(
-    fc.integer({ min: utc('2026-01-01T00:00:00Z'), max: utc('2027-12-31T00:00:00Z') }),
+    fc.integer({ min: utc('2026-01-01T00:00:00Z'), max: utc('2026-12-31T00:00:00Z') }),
     fc.integer({ min: SPRING - 7200, max: SPRING + 7200 }),
     fc.integer({ min: AUTUMN - 7200, max: AUTUMN + 7200 }),
   )
@@ -56,7 +59,11 @@ const phase = fc.record({
   currentCentiA: fc.integer({ min: 0, max: 99_999 }),
   importW: fc.integer({ min: 0, max: 33_000 }),
   exportW: fc.integer({ min: 0, max: 33_000 }),
+  reactiveVar: fc.integer({ min: -33_000, max: 33_000 }),
+  powerFactorMilli: fc.integer({ min: 0, max: 1_000 }),
 });
+
+const text = fc.constantFrom('', 'Bonjour', 'a/b!(c)', 'Te betalen: 12,50 EUR');
 
 const state: fc.Arbitrary<P1MeterState> = fc.record({
   header: fc.constantFrom('FLU5\\253769484_A', 'ISk5\\2MT382-1000', 'KFM5KAIFA-METER'),
@@ -65,6 +72,10 @@ const state: fc.Arbitrary<P1MeterState> = fc.record({
   time: moment,
   importWh: fc.tuple(energy, energy),
   exportWh: fc.tuple(energy, energy),
+  laterImportWh: fc.tuple(energy, energy),
+  laterExportWh: fc.tuple(energy, energy),
+  reactiveVarh: fc.tuple(energy, energy, energy, energy),
+  frequencyCentiHz: fc.integer({ min: 4_900, max: 5_100 }),
   rate: fc.constantFrom(1 as const, 2 as const),
   quarterPowerW: power,
   monthPeak: fc.record({ time: fc.option(moment), powerW: power }),
@@ -80,7 +91,9 @@ const state: fc.Arbitrary<P1MeterState> = fc.record({
   limiterW: fc.option(fc.integer({ min: 1, max: 99 }).map((tenths) => tenths * 100)),
   fuseCentiA: fc.option(fc.integer({ min: 1, max: 99 }).map((amperes) => amperes * 100)),
   gridVolts: fc.constantFrom(230 as const, 400 as const),
-  message: fc.constantFrom('', 'Bonjour', 'a/b!(c)', 'Te betalen: 12,50 EUR'),
+  message: text,
+  messageCode: fc.stringMatching(/^[0-9]{0,8}$/),
+  moreMessages: fc.array(text, { maxLength: 4 }),
   shortFailures: fc.integer({ min: 0, max: 99_999 }),
   longFailures: fc.array(
     fc.record({ end: moment, durationSeconds: fc.integer({ min: 0, max: 4_000_000_000 }) }),
@@ -91,86 +104,34 @@ const state: fc.Arbitrary<P1MeterState> = fc.record({
   devices: fc.subarray([1, 2, 3, 4]).chain((channels) => fc.tuple(...channels.map(device))),
 });
 
-const time = ({ epochSeconds, offsetMinutes }: Timestamp) => ({ epochSeconds, offsetMinutes });
-const timeOrNone = (moment: Timestamp | null) => (moment === null ? null : time(moment));
-const SCALE = { 3: ['m3', -3, 'gas'], 4: ['J', 6, 'heat'], 7: ['m3', -3, 'water'] } as const;
+/** These print numbers as they are, and one that looks like hex of letters would be read as those. */
+const PLAIN: ReadonlySet<P1Dialect> = new Set(['heat-nl', 'ireland', 'ace4000', 'ebz-dd3']);
 
-function expectBelgianLines(telegram: P1Telegram, sent: P1MeterState): void {
-  expect(telegram.monthPeak).toMatchObject({ value: sent.monthPeak.powerW, scaler: 0, unit: 'W' });
-  expect(telegram.peaks.map(({ value, time }) => ({ value, time: timeOrNone(time) }))).toEqual(
-    sent.closedPeaks.map(({ powerW, time }) => ({ value: powerW, time: timeOrNone(time) })),
-  );
-  expect(telegram.instants.find(({ obis }) => obis === '1-0:1.4.0')!.value).toBe(sent.quarterPowerW);
-  expect(telegram.breaker).toBe(sent.breaker);
-  for (const [index, phase] of sent.phases.entries()) {
-    const value = (code: number) =>
-      telegram.instants.find(({ obis }) => obis === `1-0:${code + 20 * index}.7.0`)!.value;
-    expect([value(32), value(31), value(21), value(22)]).toEqual([
-      phase.voltageDeciV,
-      phase.currentCentiA,
-      phase.importW,
-      phase.exportW,
-    ]);
-  }
+/** The state as this dialect can show it. */
+function suited(dialect: P1Dialect, drawn: P1MeterState): P1MeterState {
+  if (!PLAIN.has(dialect)) return drawn;
+  const devices = drawn.devices.map((device) => ({ ...device, serial: `${device.serial}X` }));
+  const own = { ...drawn, serial: `${drawn.serial}X`, devices };
+  if (dialect !== 'heat-nl') return own;
+  return {
+    ...own,
+    devices: devices.map((device) => ({ ...device, deviceType: 4, value: device.value % 1_000_000 })),
+  };
 }
 
 describe('what the emulator prints', () => {
-  it.each(DIALECTS)(
-    'is read back as it was, in %s, whatever the state and on both clock changes',
-    (dialect) => {
-      fc.assert(
-        fc.property(state, (sent) => {
-          const telegram = read(dialect, sent);
-          expect(telegram).toMatchObject({
-            header: sent.header,
-            crc: 'valid',
-            serial: sent.serial,
-            unknown: [],
-          });
-          expect(telegram.meterTime).toEqual({ ...sent.time, assumed: false });
-          expect(
-            telegram.registers.map(({ obis, value, scaler, unit }) => [obis, value, scaler, unit]),
-          ).toEqual([
-            ['1-0:1.8.1', sent.importWh[0], 0, 'Wh'],
-            ['1-0:1.8.2', sent.importWh[1], 0, 'Wh'],
-            ['1-0:2.8.1', sent.exportWh[0], 0, 'Wh'],
-            ['1-0:2.8.2', sent.exportWh[1], 0, 'Wh'],
-          ]);
-          expect(telegram).toMatchObject({
-            tariff: sent.rate,
-            text: sent.message === '' ? null : sent.message,
-          });
-          expect(
-            telegram.channels.map(({ channel, medium, serial, valve, readings }) => {
-              const [{ value, scaler, unit, time: captured }] = readings as [(typeof readings)[number]];
-              return { channel, medium, serial, valve, value, scaler, unit, time: time(captured!) };
-            }),
-          ).toEqual(
-            sent.devices.map(({ channel, deviceType, serial, valve, value, time: captured }) => {
-              const [unit, scaler, medium] = SCALE[deviceType];
-              return { channel, medium, serial, valve, value, scaler, unit, time: time(captured!) };
-            }),
-          );
-          if (dialect.startsWith('emucs')) expectBelgianLines(telegram, sent);
-          if (dialect === 'emucs-2.1.1') {
-            expect(telegram.ean).toBe(sent.ean);
-            expect(telegram.channels.map((one) => one.ean)).toEqual(sent.devices.map((one) => one.ean));
-            expect(telegram.relays.map((one) => one.state)).toEqual(sent.relays);
-            expect(telegram.gridVolts).toBe(sent.gridVolts);
-          }
-          if (dialect.startsWith('dsmr')) {
-            expect(
-              telegram.failures.map((one) => ({
-                end: time(one.time!),
-                durationSeconds: one.durationSeconds,
-              })),
-            ).toEqual(sent.longFailures);
-          }
-        }),
-        { seed: SEED, numRuns: 150 },
-      );
-    },
-  );
+  it.each(NAMES)('is read back as it was, in %s, whatever the state and on both clock changes', (dialect) => {
+    fc.assert(
+      fc.property(state, (drawn) => {
+        const sent = suited(dialect, drawn);
+        // The frame around an encrypted one is year.test.ts's.
+        const expected = { ...expectedTelegram(dialect, sent), encryption: 'none' };
+        const telegram = read(dialect, sent);
+        if (!isDeepStrictEqual(telegram, expected)) expect(telegram).toEqual(expected);
+      }),
+      { seed: SEED, numRuns: 40 },
+    );
+  });
 
   it('gives the two hours of the October night their own letters', () => {
     const times = [AUTUMN - 1800, AUTUMN + 1800].map(

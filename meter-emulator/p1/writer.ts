@@ -15,7 +15,6 @@ const SECONDS_PER_DAY = 86_400;
 const HEX_DIGITS = Buffer.from('0123456789ABCDEF', 'latin1');
 /** What a meter prints where it knows no time. */
 const PLACEHOLDER_TIME = '632525252525S';
-const PLACEHOLDER_LONG_TIME = '00-01-01 00:00:00';
 
 /** Of the four digits of a CRC the first is its highest. */
 const CRC_FIRST_SHIFT = 12;
@@ -128,8 +127,7 @@ export class TelegramWriter {
   }
 
   /** `YY-MM-DD hh:mm:ss`, local: the ACE4000's way. */
-  longTime(time: Timestamp | null): this {
-    if (time === null) return this.text(PLACEHOLDER_LONG_TIME);
+  longTime(time: Timestamp): this {
     const from = this.length;
     this.digits(time);
     const pairs = this.bytes.toString('latin1', from, this.length).match(/../g)!;

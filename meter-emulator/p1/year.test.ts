@@ -37,7 +37,7 @@ function sampledMoments(random: Random): number[] {
     const midnight = at - (brussels(at).offsetMinutes - 60) * 60;
     moments.add(midnight);
     if (random() < 0.3) moments.add(midnight - 1);
-    for (let drawn = 0; drawn < 2; drawn += 1) moments.add(midnight + Math.floor(random() * 23 * HOUR));
+    moments.add(midnight + Math.floor(random() * 23 * HOUR));
   }
   return inYear([...moments]);
 }

@@ -1,4 +1,5 @@
 import type { P1Channel } from '../../../gateway/edge/p1/telegram.ts';
+import type { P1ClosedPeakState, P1MeterState } from '../state.ts';
 import {
   above,
   active,
@@ -127,16 +128,21 @@ const sweden =
     ],
   });
 
+const monthClose = (state: P1MeterState, { monthEnd, powerW }: P1ClosedPeakState): string => {
+  const energies = [
+    ...[imported(state), exported(state)].map((value) => `(${printed(value, 6, 3)}*kWh)`),
+    ...[quadrant(state, 1) + quadrant(state, 2), quadrant(state, 3) + quadrant(state, 4)].map(
+      (value) => `(${printed(value, 6, 3)}*kvarh)`,
+    ),
+  ];
+  const letter = monthEnd.offsetMinutes === 120 ? 'S' : 'W';
+  return `0-0:98.1.0(${localDigits(monthEnd)}${letter})${energies.join('')}(${printed(powerW, 2, 3)}*kW)`;
+};
+
 const hungary: Part = (state) => {
   const running = active(state) >= 0 ? (reactive(state) >= 0 ? 5 : 8) : reactive(state) >= 0 ? 6 : 7;
   const taken = quadrant(state, 1) + quadrant(state, 2);
   const given = quadrant(state, 3) + quadrant(state, 4);
-  const { monthEnd, powerW } = state.closedPeaks.at(-1)!;
-  const closing = [
-    ...[imported(state), exported(state)].map((value) => `(${printed(value, 6, 3)}*kWh)`),
-    ...[taken, given].map((value) => `(${printed(value, 6, 3)}*kvarh)`),
-  ].join('');
-  const letter = monthEnd.offsetMinutes === 120 ? 'S' : 'W';
   return {
     ...common(state),
     meterTime: time(state.time),
@@ -166,7 +172,7 @@ const hungary: Part = (state) => {
     fuses: state.phases.map((_, index) =>
       quantity(`1-0:${31 + 20 * index}.4.0`, state.fuseCentiA ?? 99_999, 3, 2, 'A'),
     ),
-    unknown: [`0-0:98.1.0(${localDigits(monthEnd)}${letter})${closing}(${printed(powerW, 2, 3)}*kW)`],
+    unknown: state.closedPeaks.slice(-1).map((last) => monthClose(state, last)),
   };
 };
 

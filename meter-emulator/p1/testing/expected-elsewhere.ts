@@ -135,7 +135,7 @@ export const EXPECTED_ELSEWHERE = {
     };
   },
   ace4000: (state) => {
-    const gas = state.devices.filter(({ deviceType }) => deviceType === 3).at(-1)!;
+    const gas = state.devices.filter(({ deviceType }) => deviceType === 3).at(-1);
     return {
       crc: 'absent',
       serial: state.serial,
@@ -149,16 +149,19 @@ export const EXPECTED_ELSEWHERE = {
       tariff: state.rate,
       limiter: quantity('0-0:17.0.0', wholeAmperes(state), 4, 0, 'A'),
       breaker: state.breaker,
-      channels: [
-        {
-          ...emptyChannel,
-          channel: gas.channel,
-          medium: 'gas',
-          serial: gas.serial,
-          valve: gas.valve,
-          readings: [reading('7-0:23.1.0', gas.value, 5, 3, 'm3', letterless(gas.time!))],
-        },
-      ],
+      channels:
+        gas?.time == null
+          ? []
+          : [
+              {
+                ...emptyChannel,
+                channel: gas.channel,
+                medium: 'gas',
+                serial: gas.serial,
+                valve: gas.valve,
+                readings: [reading('7-0:23.1.0', gas.value, 5, 3, 'm3', letterless(gas.time))],
+              },
+            ],
     };
   },
 } as const satisfies Readonly<Record<string, Part>>;
