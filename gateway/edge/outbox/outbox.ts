@@ -1,4 +1,4 @@
-import { HesError } from '../../../protocol/errors.ts';
+import { HesError, isHesError } from '../../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import { RECEIPT_KEY_BYTES } from '../../../protocol/keys.ts';
 import type { RefusalCode } from '../../../protocol/receipt.ts';
@@ -91,7 +91,7 @@ export class Outbox {
   /** @throws ERR_OUTBOX_LOCKED, ERR_OUTBOX_DAMAGED, ERR_OUTBOX_FORMAT, ERR_OUTBOX_WRITE, ERR_OUTBOX_READ */
   static open(options: OutboxOptions): Outbox {
     const path = `${options.directory}/outbox`;
-    const lock = takeLock(`${path}.lock`);
+    const lock = lockOf(path);
     try {
       return new Outbox(options, path, lock);
     } catch (error) {
@@ -361,5 +361,16 @@ export class Outbox {
   #checkLock(): void {
     if (!this.#lock.held())
       throw new HesError('ERR_OUTBOX_LOCKED', `the lock of ${this.path} is no longer this process's`);
+  }
+}
+
+/** @throws ERR_OUTBOX_LOCKED, ERR_OUTBOX_WRITE */
+function lockOf(path: string): Lock {
+  try {
+    return takeLock(`${path}.lock`);
+  } catch (cause) {
+    if (isHesError(cause)) throw cause;
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new HesError('ERR_OUTBOX_WRITE', `the disk refused the lock of ${path} (${reason})`, { cause });
   }
 }
