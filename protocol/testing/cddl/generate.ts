@@ -47,6 +47,8 @@ function arbitrary(rules: Rules, type: Type): fc.Arbitrary<CborValue> {
       return fc.tuple(...type.entries.map((entry) => repeated(rules, entry))).map((parts) => parts.flat());
     case 'map':
       return arbitraryMap(rules, type.entries);
+    case 'group':
+      throw new Error('CDDL: a group outside of a map');
     case 'tag':
       throw new Error('CDDL: a tag inside a message');
     case 'control':

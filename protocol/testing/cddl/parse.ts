@@ -1,6 +1,7 @@
 /**
  * The part of CDDL (RFC 8610) that docs/protocol is written in, as a tree: maps with integer keys, `.cbor`,
- * `.size`, `.regexp`, ranges, enumerations and tags. Test support: it reads files of this repository only.
+ * `.size`, `.regexp`, ranges, enumerations, tags, and groups that maps take in by name. Test support: it reads
+ * files of this repository only.
  */
 export type Type =
   | { readonly kind: 'choice'; readonly options: readonly Type[] }
@@ -9,6 +10,7 @@ export type Type =
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'map'; readonly entries: readonly Entry[] }
   | { readonly kind: 'array'; readonly entries: readonly Entry[] }
+  | { readonly kind: 'group'; readonly entries: readonly Entry[] }
   | { readonly kind: 'tag'; readonly tag: number; readonly content: Type }
   | { readonly kind: 'control'; readonly control: Control; readonly target: Type; readonly argument: Type };
 
@@ -54,7 +56,7 @@ class Parser {
       const name = this.#take();
       this.#expect('=');
       if (rules.has(name)) throw new Error(`CDDL: ${name} twice`);
-      rules.set(name, this.#type());
+      rules.set(name, this.#group() ?? this.#type());
     }
     return rules;
   }
@@ -79,6 +81,14 @@ class Parser {
     if (this.#peek() !== token) return false;
     this.#at += 1;
     return true;
+  }
+
+  /** `( 1 => …, 2 => … )`: members without a map of their own. */
+  #group(): Type | undefined {
+    const isGroup = this.#peek() === '(' && (this.#peek(2) === '=>' || this.#peek(3) === '=>');
+    if (!isGroup) return undefined;
+    this.#take();
+    return { kind: 'group', entries: this.#entries(')') };
   }
 
   #type(): Type {
@@ -162,7 +172,22 @@ function range(min: Type, max: Type): Type {
   return { kind: 'range', min: Number(min.value), max: Number(max.value) };
 }
 
+/** The members of a map, with those of the groups that it takes in by name. */
+function spliced(rules: Rules, entries: readonly Entry[]): readonly Entry[] {
+  return entries.flatMap((entry) => {
+    const group = entry.key === null && entry.type.kind === 'name' ? rules.get(entry.type.name) : undefined;
+    return group?.kind === 'group' ? spliced(rules, group.entries) : [entry];
+  });
+}
+
 /** @throws Error where the text is not of this part of CDDL */
 export function parseCddl(source: string): Rules {
-  return new Parser(source).rules();
+  const rules = new Parser(source).rules();
+  return new Map(
+    [...rules].map(([name, type]) => [
+      name,
+      // A group is of maps that are rules themselves: nothing else needs it here.
+      type.kind === 'map' ? { kind: 'map', entries: spliced(rules, type.entries) } : type,
+    ]),
+  );
 }

@@ -53,6 +53,7 @@ function match(rules: Rules, unresolved: Type, item: CborItem, path: string): vo
   else if (type.kind === 'map') matchMap(rules, type.entries, item, path);
   else if (type.kind === 'control') matchControl(rules, type, item, path);
   else if (type.kind === 'tag') check(false, path, 'no tag inside a message');
+  else if (type.kind === 'group') throw new Error('CDDL: a group outside of a map');
   else {
     const { min, max } = type;
     check(typeof item === 'number' && item >= min && item <= max, path, `${min}..${max}`);
