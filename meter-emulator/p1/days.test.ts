@@ -1,14 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { dayAfter, dayNamed, type LocalDay, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import {
+  dayAfter,
+  dayNamed,
+  type LocalDay,
+  monthBefore,
+  QUARTER_SECONDS,
+} from '../../gateway/edge/calendar.ts';
 import { DayAccumulator, type DayDraft } from '../../gateway/edge/day.ts';
 import { AUTHENTICATION_KEY_LUXEMBOURG, type P1Keys } from '../../gateway/edge/p1/glo-keys.ts';
 import { P1Reader } from '../../gateway/edge/p1/reader.ts';
 import { telegramSnapshot } from '../../gateway/edge/p1/snapshot.ts';
 import type { P1Telegram } from '../../gateway/edge/p1/telegram.ts';
 import { PROFILES_MAX } from '../../protocol/limits.ts';
-import { type MeterReading, QUALITY } from '../../protocol/reading.ts';
+import { type MeterReading, QUALITY, type Timestamp } from '../../protocol/reading.ts';
 import { CONSORTIUM } from '../../protocol/tenants.ts';
-import type { P1Dialect } from './dialects.ts';
+import { DIALECTS, type P1Dialect } from './dialects.ts';
 import { encodeTelegramBytes } from './encode.ts';
 import { SealedPort } from './sealed.ts';
 import { expectedTelegram } from './testing/expected.ts';
@@ -39,39 +45,55 @@ const WEEKS = [
 
 const KEYS: P1Keys = { encryption: Buffer.alloc(16, 0xaa), authentication: AUTHENTICATION_KEY_LUXEMBOURG };
 
-/** The drafts of a week, through the very text that the port prints. */
-function draftsOf(dialect: P1Dialect, shape: YearShape, first: LocalDay): DayDraft[] {
-  const days = new DayAccumulator({ owners: () => HOME });
-  const port =
-    dialect === 'luxembourg' ? new SealedPort({ keys: KEYS, title: Buffer.from('EMU00002') }) : null;
-  let atSeconds = 0;
-  const reader = new P1Reader(
-    { telegram: (telegram) => void days.observe(telegramSnapshot(telegram, brussels(atSeconds))) },
-    { keys: KEYS },
-  );
-  const show = (moment: number): void => {
-    atSeconds = moment + ON_THE_WAY_SECONDS;
-    const state = yearState(shape, moment);
-    reader.feed(port === null ? encodeTelegramBytes(dialect, state) : port.encode(dialect, state));
-  };
-  const drafts: DayDraft[] = [];
-  const closeAll = (): void => {
-    for (const due of days.due()) {
-      drafts.push(days.draft(due)!);
-      days.closed(due);
+/** Shows telegrams to a day's accumulator, through the very text that the port prints. */
+class Gateway {
+  readonly drafts: DayDraft[] = [];
+  readonly #days = new DayAccumulator({ owners: () => HOME });
+  readonly #dialect: P1Dialect;
+  readonly #shape: YearShape;
+  readonly #port: SealedPort | null;
+  readonly #reader: P1Reader;
+  #atSeconds = 0;
+
+  constructor(dialect: P1Dialect, shape: YearShape) {
+    this.#dialect = dialect;
+    this.#shape = shape;
+    const { encrypted } = DIALECTS[dialect];
+    this.#port = encrypted ? new SealedPort({ keys: KEYS, title: Buffer.from('EMU00002') }) : null;
+    this.#reader = new P1Reader(
+      { telegram: (telegram) => this.#days.observe(telegramSnapshot(telegram, brussels(this.#atSeconds))) },
+      { keys: KEYS },
+    );
+  }
+
+  show(moment: number): void {
+    this.#atSeconds = moment + ON_THE_WAY_SECONDS;
+    const state = yearState(this.#shape, moment);
+    const bytes = this.#port?.encode(this.#dialect, state) ?? encodeTelegramBytes(this.#dialect, state);
+    this.#reader.feed(bytes);
+  }
+
+  closeAll(): void {
+    for (const due of this.#days.due()) {
+      this.drafts.push(this.#days.draft(due)!);
+      this.#days.closed(due);
     }
-  };
+  }
+}
+
+function weekFrom(first: LocalDay, dialect: P1Dialect, shape: YearShape): DayDraft[] {
+  const gateway = new Gateway(dialect, shape);
   let day = first;
   for (let count = 0; count < DAYS; count += 1, day = dayAfter(day))
     for (let at = day.start; at < day.end; at += QUARTER_SECONDS) {
-      show(at);
-      if (at % HOUR_SECONDS === 0) show(at + BETWEEN_SECONDS);
+      gateway.show(at);
+      if (at % HOUR_SECONDS === 0) gateway.show(at + BETWEEN_SECONDS);
       // A few minutes into a day the one before is closed.
-      if (at === day.start) closeAll();
+      if (at === day.start) gateway.closeAll();
     }
-  show(day.start);
-  closeAll();
-  return drafts;
+  gateway.show(day.start);
+  gateway.closeAll();
+  return gateway.drafts;
 }
 
 /** What a register of the main meter or of a channel should be at a moment, by the state alone. */
@@ -94,7 +116,7 @@ describe.each(WEEKS)('the week of $first, with a day of $quarters quarter-hours'
     (dialect) => {
       const shape: YearShape = { ...shapeOf(dialect, SEED), deviceTypes: [3, 7] };
       const begin = dayNamed(first);
-      const drafts = draftsOf(dialect, shape, begin);
+      const drafts = weekFrom(begin, dialect, shape);
       expect(drafts.map(({ day }) => day.name)).toEqual(
         Array.from({ length: DAYS }, (_, index) => begin.ordinal + index).map((ordinal) =>
           new Date(ordinal * 86_400_000).toISOString().slice(0, 10),
@@ -118,12 +140,65 @@ describe.each(WEEKS)('the week of $first, with a day of $quarters quarter-hours'
             deltas: steps.slice(1).map((step, number) => step[index]!.value - steps[number]![index]!.value),
           }));
           expect({ day: day.name, profiles: meter.profiles }).toEqual({ day: day.name, profiles: deltas });
-          expect(meter.flags & ~QUALITY.clockInvalid).toBe(0);
+          expect(meter.flags).toBe(0);
         }
       }
     },
   );
 });
+
+/** Those whose registers have steps of a watt-hour and at most nine digits. */
+const FAMILIES_OF_THE_YEAR: readonly P1Dialect[] = ['emucs-2.1.1', 'dsmr-2.2', 'luxembourg', 'hungary'];
+
+describe('the days of 2026', () => {
+  it.each(FAMILIES_OF_THE_YEAR)(
+    'each close with what %s shows at their midnights, and say when a register fell',
+    (dialect) => {
+      const shape: YearShape = { ...shapeOf(dialect, SEED), deviceTypes: [3, 7] };
+      const gateway = new Gateway(dialect, shape);
+      const midnights: number[] = [];
+      for (let day = dayNamed('2026-01-01'); day.name <= '2027-01-01'; day = dayAfter(day)) {
+        midnights.push(day.start);
+        gateway.show(day.start);
+        gateway.closeAll();
+      }
+      expect(gateway.drafts).toHaveLength(365);
+      const states = midnights.map((midnight) => yearState(shape, midnight));
+      gateway.drafts.forEach(({ day, meters }, index) => {
+        const [before, after] = [states[index]!, states[index + 1]!].map((state) =>
+          expectedTelegram(dialect, state),
+        ) as [P1Telegram, P1Telegram];
+        const main = meters.find(({ channel }) => channel === 0)!;
+        expect(main.registers.map(shown)).toEqual(after.registers.map(shown));
+        const fell = after.registers.filter(({ value }, place) => value < before.registers[place]!.value);
+        const flagged = main.registers.filter(({ flags }) => (flags & QUALITY.registerFell) !== 0);
+        // A register beyond those that have a profile is not watched.
+        const watched = after.registers.slice(0, PROFILES_MAX).map(({ obis }) => obis);
+        expect({ day: day.name, flagged: flagged.map(({ obis }) => obis) }).toEqual({
+          day: day.name,
+          flagged: fell.map(({ obis }) => obis).filter((obis) => watched.includes(obis)),
+        });
+        if (dialect === 'emucs-2.1.1') expect(peaksOf(main)).toEqual(peaksDue(day, after));
+      });
+    },
+  );
+});
+
+const peaksOf = ({ peaks }: MeterReading): unknown[] =>
+  peaks.map(({ month, value, time }) => ({ month, value, time })).sort(byMonth);
+const byMonth = (one: { month: string }, other: { month: string }): number =>
+  one.month.localeCompare(other.month);
+
+/** Of the day's month and of the one before: what the closing midnight shows of them, closed or running. */
+function peaksDue(day: LocalDay, after: P1Telegram): unknown[] {
+  const months = [monthBefore(day), day.name.slice(0, 7)];
+  return [...after.peaks, after.monthPeak!]
+    .filter(({ month }) => month !== null && months.includes(month))
+    .map(({ month, value, time }) => ({ month: month!, value, time: time === null ? null : stamp(time) }))
+    .sort(byMonth);
+}
+
+const stamp = ({ epochSeconds, offsetMinutes }: Timestamp): Timestamp => ({ epochSeconds, offsetMinutes });
 
 /** Only Belgium, the Netherlands and Luxembourg print what hangs on the M-Bus. */
 function mediaOf(dialect: P1Dialect): readonly string[] {
