@@ -1,36 +1,18 @@
 import { HesError, isHesError } from '../../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
-import { RECEIPT_KEY_BYTES } from '../../../protocol/keys.ts';
 import type { RefusalCode } from '../../../protocol/receipt.ts';
 import { Counters } from '../../runtime/counters.ts';
 import { type Log, silentLog } from '../../runtime/log.ts';
+import { OutboxContent } from './content.ts';
 import { nodeFiles, type OutboxFiles } from './files.ts';
 import { encodeFrame, type OutboxRecord } from './frames.ts';
-import { type Image, type ImageEntry, imageOf, placesIn, recordsOf } from './image.ts';
 import type { OutboxStatus } from './inspect.ts';
 import { COMPACT_BYTES_MIN, FRAME_BYTES_MAX, OUTBOX_LIMITS, type OutboxLimits } from './limits.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { OutboxFile } from './outbox-file.ts';
-import { recover } from './recover.ts';
-import {
-  NOTHING_GOES,
-  namesOf,
-  newcomerOf,
-  type Resident,
-  residentOf,
-  thinnedOf,
-  withinFrame,
-} from './residents.ts';
+import { namesOf, newcomerOf, type Resident, residentOf, withinFrame } from './residents.ts';
 import { planRoom, type RoomPlan } from './room.ts';
-import {
-  type NewEntry,
-  type OutboxEntry,
-  OutboxState,
-  type OwnerState,
-  type Place,
-  type SealedForm,
-  type StoredEntry,
-} from './state.ts';
+import type { NewEntry, OutboxEntry, OutboxState, SealedForm } from './state.ts';
 
 export type { OutboxStatus } from './inspect.ts';
 export type { NewEntry, OutboxEntry } from './state.ts';
@@ -54,8 +36,6 @@ export interface OutboxOptions {
   readonly flush?: boolean;
 }
 
-const LENGTH_BYTES = 4;
-
 /**
  * Sealed readings that wait for their receipt, in one append-only file per device. An entry counts once it is on
  * the disk; it leaves when a valid receipt came, or is parked when its owner refused it. What the file holds
@@ -67,25 +47,26 @@ const LENGTH_BYTES = 4;
 export class Outbox {
   /** Bytes of an unfinished write that were cut when it was opened. */
   readonly tornBytes: number;
-  readonly #device: DeviceId;
   readonly #limits: OutboxLimits;
   readonly #log: Log;
   readonly #counters: Counters;
+  readonly #content: OutboxContent;
   readonly #file: OutboxFile;
+  readonly #state: OutboxState;
   readonly #lock: Lock;
-  readonly #state = new OutboxState();
   #busy = false;
   #parkedDropped = 0;
   #dropped = 0;
 
   private constructor(options: OutboxOptions, path: string, lock: Lock) {
-    this.#device = options.device;
     this.#limits = { ...OUTBOX_LIMITS, ...options.limits };
     this.#log = options.log ?? silentLog;
     this.#counters = options.counters ?? new Counters();
     this.#file = new OutboxFile(path, options.files ?? nodeFiles, this.#log);
+    this.#content = new OutboxContent(options.device, this.#file);
+    this.#state = this.#content.state;
     this.#lock = lock;
-    this.tornBytes = this.#open(options.flush === true);
+    this.tornBytes = this.#content.load(options.flush === true);
   }
 
   /** @throws ERR_OUTBOX_LOCKED, ERR_OUTBOX_DAMAGED, ERR_OUTBOX_FORMAT, ERR_OUTBOX_WRITE, ERR_OUTBOX_READ */
@@ -163,19 +144,7 @@ export class Outbox {
   async opened(owner: TenantId, through: number): Promise<void> {
     this.#checkLock();
     const state = { through, lastSequence: this.#state.owners.get(owner)?.lastSequence ?? 0 };
-    await this.#alone(async () => {
-      if (this.#file.suspect) {
-        const kept = [...this.#state.entries];
-        const image = this.#image(
-          kept.map((stored) => this.#whole(stored)),
-          owner,
-          state,
-        );
-        await this.#file.replaceDurably(image.bytes);
-        kept.forEach((stored, index) => void this.#state.move(stored, image.places[index]!));
-      } else await this.#file.append(encodeFrame([{ kind: 'owner', owner, ...state }]));
-      this.#state.setOwner(owner, state);
-    });
+    await this.#alone(() => this.#content.setOwner(owner, state));
   }
 
   /**
@@ -190,23 +159,17 @@ export class Outbox {
     this.#checkLock();
     await this.#alone(async () => {
       const plan = this.#planFor(fresh);
-      if (plan.thin.size + plan.drop.size > 0) {
-        this.#rewrite(plan, fresh);
-        this.#sayGivenUp(plan);
-        return;
-      }
-      const frame = encodeFrame(fresh.flatMap(recordsOf));
-      if (this.#file.suspect || this.#file.bytes + frame.length > this.#limits.bytesMax) this.#rewrite();
-      const places = placesIn(fresh, this.#file.bytes);
-      await this.#file.append(frame);
-      fresh.forEach((entry, index) => void this.#state.keep(entry, places[index]!));
+      if (plan.thin.size + plan.drop.size === 0)
+        return await this.#content.append(fresh, this.#limits.bytesMax);
+      this.#content.rewrite(plan, fresh);
+      this.#sayGivenUp(plan);
     });
     return fresh.length;
   }
 
   /** @throws ERR_OUTBOX_READ */
   read(entry: OutboxEntry): SealedForm {
-    return this.#readAt(this.#state.find(entry)!);
+    return this.#content.read(this.#state.find(entry)!);
   }
 
   /**
@@ -239,15 +202,6 @@ export class Outbox {
 
   close(): void {
     this.#lock.release();
-  }
-
-  #open(flush: boolean): number {
-    const bytes = this.#file.load();
-    if (bytes === undefined) return 0;
-    const { records, length, tornBytes } = recover(this.path, bytes, this.#device);
-    for (const { record, sealedAt } of records) this.#state.replay(record, sealedAt);
-    this.#file.resume(bytes, length, flush);
-    return tornBytes;
   }
 
   /** Beyond the bound the oldest refused reading goes: a fault that lasts must not push out good readings. */
@@ -294,57 +248,12 @@ export class Outbox {
 
   #tryCompact(): boolean {
     try {
-      this.#rewrite();
+      this.#content.rewrite();
       return true;
     } catch (error) {
       this.#log.warn({ err: error }, 'the outbox could not be made smaller: tried again later');
       return false;
     }
-  }
-
-  /**
-   * Write what counts into a new file and put it in the place of the old one. What is given up and what is new are
-   * part of it: after a kill all of that happened or nothing. @throws ERR_OUTBOX_WRITE
-   */
-  #rewrite({ thin, drop }: RoomPlan<Resident> = NOTHING_GOES, fresh: readonly NewEntry[] = []): void {
-    const thinned = new Set([...thin].map(({ of }) => of));
-    const dropped = new Set([...drop].map(({ of }) => of));
-    const kept = this.#state.entries.filter((stored) => !dropped.has(stored));
-    const image = this.#image([
-      ...kept.map((stored) => (thinned.has(stored) ? thinnedOf(this.#whole(stored)) : this.#whole(stored))),
-      ...fresh.map((entry) =>
-        thinned.has(entry)
-          ? { ...thinnedOf(entry), refused: null }
-          : { ...entry, refused: null, thinned: false },
-      ),
-    ]);
-    this.#file.replace(image.bytes);
-    for (const stored of this.#state.entries.filter((one) => dropped.has(one))) this.#state.remove(stored);
-    kept.forEach((stored, index) => {
-      stored.thinned ||= thinned.has(stored);
-      this.#state.move(stored, image.places[index]!);
-    });
-    fresh.forEach((entry, index) => {
-      this.#state.keep(entry, image.places[kept.length + index]!, thinned.has(entry));
-    });
-  }
-
-  #image(entries: readonly ImageEntry[], owner?: TenantId, state?: OwnerState): Image {
-    const owners = new Map(this.#state.owners);
-    if (owner !== undefined && state !== undefined) owners.set(owner, state);
-    return imageOf({ device: this.#device, owners, entries });
-  }
-
-  #whole(stored: StoredEntry): ImageEntry {
-    const { owner, day, sequence, refused, thinned, lean } = stored;
-    const entry = { owner, day, sequence, refused, thinned, ...this.#readAt(stored) };
-    return lean === null ? entry : { ...entry, lean: this.#readAt(lean) };
-  }
-
-  #readAt({ sealedAt, length }: Place): SealedForm {
-    const keyAt = sealedAt - LENGTH_BYTES - RECEIPT_KEY_BYTES;
-    const bytes = this.#file.readAt(keyAt, sealedAt + length - keyAt);
-    return { sealed: bytes.subarray(sealedAt - keyAt), receiptKey: bytes.subarray(0, RECEIPT_KEY_BYTES) };
   }
 
   /** `settle` may come in between, and then neither makes a new file nor waits: it only appends. */
