@@ -48,12 +48,12 @@ export const PROTOCOL_ERRORS = {
   ERR_ENVELOPE_SIZE:
     'A payload, certificate or sealed message is larger than its limit (protocol/limits.ts).',
   ERR_ENVELOPE_RECIPIENT:
-    "A device cannot seal to the operator's key that it was given: renew the owner certificates of the device.",
+    "A key is none that can be sealed to. A device: renew its owner certificates. A desk: renew the device's agreement certificate.",
   ERR_ENVELOPE_SHAPE:
     "Sealed bytes are not this protocol's COSE_Encrypt: one recipient, the headers that it needs, no more.",
   ERR_ENVELOPE_SUITE: 'Sealed bytes use algorithms that this side does not take.',
   ERR_ENVELOPE_KID:
-    'Sealed bytes name a sealing key that this router does not hold: another tenant, or a key that was retired too early.',
+    'Sealed bytes name a key that this side does not hold: of another tenant or device, or one that was retired too early.',
   ERR_ENVELOPE_AGREEMENT: 'What the sender sent for the key agreement is no valid public key.',
   ERR_ENVELOPE_OPEN:
     'Sealed bytes do not open: altered, sealed to another key, or moved from the topic that they were sealed for.',

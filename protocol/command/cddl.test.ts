@@ -242,3 +242,12 @@ describe('the largest sealed command', () => {
     validate(rules, 'sealed-command', bytes);
   });
 });
+
+describe('the example of docs/protocol/README.md', () => {
+  it('is the command that it says it is', () => {
+    const page = readFileSync(new URL('../../docs/protocol/README.md', import.meta.url), 'utf8');
+    const [, , block] = [...page.matchAll(/```cbor\n(.*?)```/gs)].map(([, text]) => text!);
+    const bytes = Buffer.from(block!.replaceAll(/#.*$/gm, '').replaceAll(/\s/g, ''), 'hex');
+    expect(Buffer.from(encodeCommand(sampleCommand('prepayment.balance')))).toEqual(bytes);
+  });
+});
