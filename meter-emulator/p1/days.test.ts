@@ -36,8 +36,10 @@ const FAMILIES: readonly P1Dialect[] = [
   'luxembourg',
   'sweden-aidon',
   'hungary',
+  'wallonia-iskra',
   'easymeter-q3d',
 ];
+const WITHOUT_CLOCK: ReadonlySet<P1Dialect> = new Set(['dsmr-2.2', 'easymeter-q3d']);
 const WEEKS = [
   { first: '2026-03-26', quarters: 92 },
   { first: '2026-10-22', quarters: 100 },
@@ -123,7 +125,8 @@ describe.each(WEEKS)('the week of $first, with a day of $quarters quarter-hours'
         ),
       );
       expect(new Set(drafts.map(({ day }) => day.quarters))).toEqual(new Set([96, quarters]));
-      for (const { day, meters } of drafts) {
+      for (const { day, meters, clock } of drafts) {
+        expect(clock).toBe(WITHOUT_CLOCK.has(dialect) ? 'unsynchronised' : 'synchronised');
         const boundaries = Array.from({ length: day.quarters + 1 }, (_, index) =>
           expectedTelegram(dialect, yearState(shape, day.start + index * QUARTER_SECONDS)),
         );

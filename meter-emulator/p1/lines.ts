@@ -51,6 +51,11 @@ export const clock: Line = (out, { time }) => {
   out.text('0-0:1.0.0(').time(time).text(END);
 };
 
+/** Some print their clock without the letter. */
+export const letterlessClock: Line = (out, { time }) => {
+  out.text('0-0:1.0.0(').letterless(time).text(END);
+};
+
 const energyLine = (out: TelegramWriter, code: string, energyWh: number, places: number): void => {
   out.text(code).number(energyWh, places, 3).text('*kWh)\r\n');
 };

@@ -229,6 +229,23 @@ describe('the main meter', () => {
     expect(capture('2026-10-26T01:00:00Z')).toBe('01:00');
   });
 
+  it('takes a clock without its letter for the nearer one of the two hours of October', () => {
+    const text = sealed(example.SAGEMCOM_B1.map((line) => line.replace('250417220509S', '261025023000')));
+    const outcome = parseTelegramText(text);
+    if (!outcome.ok) throw new Error(outcome.fault);
+    const clock = (at: string): string => {
+      const { meterTime } = telegramSnapshot(outcome.telegram, {
+        epochSeconds: Date.parse(at) / 1000,
+        offsetMinutes: 60,
+      });
+      return new Date(meterTime!.epochSeconds * 1000).toISOString().slice(11, 16);
+    };
+    expect(clock('2026-10-25T00:29:59Z')).toBe('00:30');
+    expect(clock('2026-10-25T00:30:05Z')).toBe('00:30');
+    expect(clock('2026-10-25T01:29:55Z')).toBe('01:30');
+    expect(clock('2026-10-25T01:30:05Z')).toBe('01:30');
+  });
+
   it('has a serial that the payload takes, whatever it printed', () => {
     const odd = sealed([...example.KAMSTRUP, `0-0:96.1.0(\u00e9${'x'.repeat(90)})`]);
     expect(snapshotOf(odd).meters[0]!.serial).toMatch(/^\?x{63}$/);

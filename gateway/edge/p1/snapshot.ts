@@ -10,6 +10,7 @@ import {
 import { offsetMinutesAt } from '../calendar.ts';
 import type { Instant, MeterSnapshot, Snapshot } from '../source.ts';
 import type { P1Channel, P1Peak, P1Quantity, P1Reading, P1Telegram } from './telegram.ts';
+import type { P1Time } from './time.ts';
 import type { P1Unit } from './units.ts';
 
 /** An M-Bus device reports every five minutes to once a day; what is older than this repeats itself. */
@@ -29,10 +30,11 @@ const INSTANT_UNITS: ReadonlySet<P1Unit> = new Set<Unit>(['V', 'A']);
 export function telegramSnapshot(telegram: P1Telegram, at: Timestamp): Snapshot {
   const meters: MeterSnapshot[] = [];
   if (telegram.registers.length > 0) meters.push(mainMeter(telegram));
+  const meterTime = meterTimeOf(telegram, at);
   if (telegram.channels.length > 0)
-    for (const candidate of keptChannels(telegram.channels, telegram.meterTime ?? at))
+    for (const candidate of keptChannels(telegram.channels, meterTime ?? at))
       meters.push(channelMeter(candidate, telegram));
-  return { at, meterTime: telegram.meterTime === null ? null : timestamp(telegram.meterTime), meters };
+  return { at, meterTime, meters };
 }
 
 function mainMeter(telegram: P1Telegram): MeterSnapshot {
@@ -167,17 +169,27 @@ function candidateOf(channel: P1Channel, reference: Timestamp): Candidate | null
 const REPEATED_SECONDS = 3600;
 const SUMMER_OFFSET_MINUTES = 120;
 
+/** A clock runs a little ahead or behind, so of the two hours it is the one that is nearer. */
+function meterTimeOf({ meterTime }: P1Telegram, at: Timestamp): Timestamp | null {
+  return meterTime && timestamp(inFirstPass(meterTime, at, REPEATED_SECONDS / 2) ?? meterTime);
+}
+
+/** Nothing is captured ahead of its telegram, so where it lies ahead it was the earlier hour; else that were a gap. */
+function settled(reading: P1Reading, reference: Timestamp): P1Reading {
+  const time = reading.time && inFirstPass(reading.time, reference, 0);
+  return time ? { ...reading, time } : reading;
+}
+
 /**
- * A time without its letter, in the hour that October has twice, was taken for the later one. Nothing is captured
- * ahead of its telegram, so where it lies ahead it was the earlier one; else the later hour would be a gap.
+ * A time without its letter, in the hour that October has twice, was taken for the later one. The same in the earlier
+ * one where it lies too far ahead; null where it does not, or is another time.
  */
-function settled(reading: P1Reading, { epochSeconds }: Timestamp): P1Reading {
-  const { time } = reading;
-  if (time?.assumed !== true || time.epochSeconds <= epochSeconds) return reading;
+function inFirstPass(time: P1Time, { epochSeconds }: Timestamp, aheadSecondsMax: number): P1Time | null {
+  if (!time.assumed || time.epochSeconds <= epochSeconds + aheadSecondsMax) return null;
   const earlier = time.epochSeconds - REPEATED_SECONDS;
   if (time.offsetMinutes === SUMMER_OFFSET_MINUTES || offsetMinutesAt(earlier) !== SUMMER_OFFSET_MINUTES)
-    return reading;
-  return { ...reading, time: { ...time, epochSeconds: earlier, offsetMinutes: SUMMER_OFFSET_MINUTES } };
+    return null;
+  return { ...time, epochSeconds: earlier, offsetMinutes: SUMMER_OFFSET_MINUTES };
 }
 
 /** One reading of each code, the newest: the ACE4000 prints the last 24 hours of its gas meter under one code. */

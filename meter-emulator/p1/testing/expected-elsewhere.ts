@@ -105,15 +105,18 @@ const onChannelOne = ({ obis, ...rest }: P1Quantity): P1Quantity => ({
   obis: obis.replace('1-0:', '1-1:') as ObisCode,
 });
 
+const iskra5: Part = (state) => ({
+  ...common(state),
+  meterTime: time(state.time),
+  registers: rates(state, 6),
+  instants: [...powers(state, 2), ...phasePowers(state, 2), ...volts(state), ...amperes(state, 0)],
+  channels: [emptyChannel],
+});
+
 export const EXPECTED_ELSEWHERE = {
   lithuania,
-  ireland: (state) => ({
-    ...common(state),
-    meterTime: time(state.time),
-    registers: rates(state, 6),
-    instants: [...powers(state, 2), ...phasePowers(state, 2), ...volts(state), ...amperes(state, 0)],
-    channels: [emptyChannel],
-  }),
+  ireland: iskra5,
+  'wallonia-iskra': (state) => ({ ...iskra5(state), meterTime: letterless(state.time) }),
   'sagemcom-xt211': (state) => {
     const { monthPeak, quarterPowerW } = state;
     return {
