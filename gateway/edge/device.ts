@@ -4,64 +4,21 @@ import type { TenantId } from '../../protocol/identity.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { Counters } from '../runtime/counters.ts';
 import { type Log, silentLog } from '../runtime/log.ts';
-import { type Random, systemRandom } from '../runtime/random.ts';
+import { systemRandom } from '../runtime/random.ts';
 import type { LocalDay } from './calendar.ts';
 import { Checkpoint, type Restored } from './checkpoint/checkpoint.ts';
-import {
-  DayAccumulator,
-  type DayNotice,
-  type Doubt,
-  type DueDay,
-  type MissedDays,
-  type OwnerMap,
-} from './day.ts';
-import { nodeFiles, type OutboxFiles } from './outbox/files.ts';
-import type { OutboxLimits } from './outbox/limits.ts';
+import { DayAccumulator, type DayNotice, type Doubt, type DueDay } from './day.ts';
+import type { EdgeDeviceOptions } from './device-options.ts';
+import { nodeFiles } from './outbox/files.ts';
 import { type NewEntry, Outbox, type OutboxStatus } from './outbox/outbox.ts';
-import { SCHEDULE_LIMITS, type ScheduleLimits, WakeSchedule } from './schedule.ts';
+import { SCHEDULE_LIMITS, WakeSchedule } from './schedule.ts';
 import { type Sealer, sealDay, sealerOf } from './seal.ts';
 import type { Snapshot } from './source.ts';
-import { UPLINK_LIMITS, type UplinkLimits } from './uplink/limits.ts';
-import type { HeadEnd } from './uplink/tls.ts';
+import { UPLINK_LIMITS } from './uplink/limits.ts';
 import { type ReadingName, type WakeResult, Waker } from './uplink/waker.ts';
 
+export type { EdgeDeviceOptions, EdgeLimits } from './device-options.ts';
 export type { ReadingName, SettledReading, WakeResult } from './uplink/waker.ts';
-
-export interface EdgeLimits {
-  readonly outbox?: Partial<OutboxLimits>;
-  readonly uplink?: Partial<UplinkLimits>;
-  readonly schedule?: Partial<ScheduleLimits>;
-}
-
-export interface EdgeDeviceOptions {
-  /** The device's own folder: its outbox lies in it. */
-  readonly directory: string;
-  /** Its keys and certificates, or where to get them when they are needed: 10,000 of them are 60 MiB of text. */
-  readonly identity: DeviceIdentity | { readonly device: DeviceIdentity['device']; load(): DeviceIdentity };
-  readonly owners: OwnerMap;
-  readonly headEnd: HeadEnd;
-  /** The real time: for certificates, backoff and `later`. Metering time comes with each snapshot. */
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly log?: Log;
-  readonly counters?: Counters;
-  readonly limits?: EdgeLimits;
-  /** Whether keys of a development PKI may be used. */
-  readonly development?: boolean;
-  /** `skip` for recordings: no index for a day in which nothing was seen. */
-  readonly missedDays?: MissedDays;
-  /**
-   * Keep the running day on the disk, sealed to the device, so that a restart leaves no gap but the outage itself.
-   * Off unless asked for: a fleet of 10,000 would write 64 files a second for days that nobody misses.
-   */
-  readonly checkpoint?: boolean;
-  /**
-   * Seal each day a second time without its profile, so that an outbox without room can give up profiles before
-   * indexes. As `checkpoint` unless told: it costs a fleet a signature and 600 bytes a day and device.
-   */
-  readonly lean?: boolean;
-  readonly files?: OutboxFiles;
-}
 
 /**
  * The meter side of the uplink: snapshots in, sealed days out.
