@@ -18,6 +18,7 @@ export const RESULT_CODES = {
   'not-prepaid': { number: 13, state: 'refused', says: 'is for a meter in prepayment only' },
   airplane: { number: 14, state: 'refused', says: 'came in airplane mode, which ends at the meter only' },
   clock: { number: 15, state: 'refused', says: 'cannot be judged: the clock of the meter is not set' },
+  owner: { number: 16, state: 'refused', says: 'is about a meter of another tenant' },
   busy: { number: 32, state: 'failed', says: 'met a meter busy with something else; nothing was changed' },
   storage: { number: 33, state: 'failed', says: 'could not be kept safely; nothing was changed' },
   channel: { number: 34, state: 'failed', says: 'met a silent M-Bus channel; nothing was changed' },

@@ -17,8 +17,8 @@ export interface CommandHead {
   readonly device: DeviceId;
   readonly id: CommandId;
   /**
-   * Milliseconds by the clock of whoever signs first, and strictly rising for him: a device takes no counter of a
-   * signer twice, nor one below the last. `prepayment.balance` counts by itself.
+   * Milliseconds by the clock of whoever signs first, and strictly rising for him: about one thing (the row's
+   * `counter`) a device takes no counter of a signer twice, nor one below the last.
    */
   readonly counter: number;
   /** Epoch seconds; valid from this one on and up to, not with, `expiry`. */

@@ -18,8 +18,25 @@ export const PRIORITY = {
 /** What a failed command may be tried again after, whatever it is: nothing was changed, and later it may go. */
 const RETRYABLE_ALWAYS: readonly ResultCode[] = ['busy', 'storage'];
 
-/** Whose number a device holds a command's counter against: balances come daily, and must not overtake others. */
-export type CounterName = 'command' | 'balance';
+/**
+ * The things that commands are about, each with a counter of its own per signer: a later command about a thing makes
+ * an earlier one void, and leaves those about other things alone, such as one that still waits for its approval.
+ */
+export const COUNTERS = [
+  'tariff',
+  'prepayment',
+  'balance',
+  'breaker',
+  'valve',
+  'limiter',
+  'airplane',
+  'p1',
+  'read',
+  'display',
+  'clock',
+  'credential',
+] as const;
+export type CounterName = (typeof COUNTERS)[number];
 
 export interface CommandRow<A extends object> {
   /** On the wire. A number is never given twice. */
@@ -39,6 +56,11 @@ export interface CommandRow<A extends object> {
   /** Whether its signer must say why; others may. */
   readonly reasonRequired: boolean;
   readonly counter: CounterName;
+  /**
+   * Whose meter it is about. `device`: only the home tenant of the device may give it. `channel`: whoever owns the
+   * meters that it is about, guests too, and nobody for those of another.
+   */
+  readonly scope: 'device' | 'channel';
   readonly priority: number;
   /** From not-before to expiry: where nothing else is asked for, and at most. */
   readonly expirySeconds: number;
@@ -61,7 +83,8 @@ interface Described<A extends object> {
   readonly arguments: { readonly [K in keyof A & string]: Argument<A[K]> };
   readonly propose: readonly Role[];
   readonly critical?: true;
-  readonly counter?: CounterName;
+  readonly counter: CounterName;
+  readonly scope?: 'channel';
   readonly priority: number;
   readonly expirySeconds: number;
   readonly expirySecondsMax: number;
@@ -88,7 +111,8 @@ export function commandRow<A extends object>(described: Described<A>): CommandRo
     critical,
     signatures: critical ? 2 : 1,
     reasonRequired: critical,
-    counter: described.counter ?? 'command',
+    counter: described.counter,
+    scope: described.scope ?? 'device',
     priority: described.priority,
     expirySeconds: described.expirySeconds,
     expirySecondsMax: described.expirySecondsMax,

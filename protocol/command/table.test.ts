@@ -4,6 +4,7 @@ import { SAMPLE_ARGUMENTS } from '../testing/command-samples.ts';
 import { RESULT_CODES, type ResultCode } from './codes.ts';
 import { argumentsFromText, argumentsSchema, argumentsToText, completeArguments } from './complete.ts';
 import { ROLES } from './roles.ts';
+import { COUNTERS } from './row.ts';
 import { checkSigners } from './signers.ts';
 import { COMMAND_TYPES, COMMANDS, type CommandType, rowOf } from './table.ts';
 
@@ -67,8 +68,21 @@ describe('the command table', () => {
     }
   });
 
-  it('counts balances by themselves, and judges by the counter only what sets the clock', () => {
-    expect(COMMAND_TYPES.filter((type) => rowOf(type).counter === 'balance')).toEqual(['prepayment.balance']);
+  it('counts each thing that it commands by itself, and balances apart from prepayment', () => {
+    for (const type of COMMAND_TYPES)
+      expect(rowOf(type).counter, type).toBe(type === 'prepayment.balance' ? 'balance' : type.split('.')[0]);
+    expect(new Set(COMMAND_TYPES.map((type) => rowOf(type).counter)).size).toBe(COUNTERS.length);
+  });
+
+  it('lets guests command their own channels, and nothing of the device', () => {
+    expect(COMMAND_TYPES.filter((type) => rowOf(type).scope === 'channel')).toEqual([
+      'valve.close',
+      'valve.arm',
+      'read.now',
+    ]);
+  });
+
+  it('judges by the counter only what sets the clock', () => {
     expect(COMMAND_TYPES.filter((type) => rowOf(type).judgedBy === 'counter')).toEqual(['clock.sync']);
   });
 
