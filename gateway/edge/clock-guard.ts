@@ -1,7 +1,10 @@
 import { DAY_SECONDS } from './calendar.ts';
 import type { Snapshot } from './source.ts';
 
-/** A clock that shows less was never set (1970, 1980, 2000): this program is younger. 2024-01-01. */
+/**
+ * A clock that shows less was never set (1970, 1980, 2000): this program is younger. 2024-01-01. Unless the meter
+ * shows the same: that is a simulation of the past.
+ */
 export const CLOCK_EARLIEST = 1_704_067_200;
 
 /** Steps up to here are lived with as they are: a clock that is put right, a cable that was out over a weekend. */
@@ -43,7 +46,8 @@ export class ClockGuard {
   believes({ at, meterTime }: Pick<Snapshot, 'at' | 'meterTime'>): boolean {
     if (meterTime !== null) this.#clocked = true;
     const now = at.epochSeconds;
-    const doubt = now < CLOCK_EARLIEST ? 'clockUnset' : this.#holds(now, meterTime) ? null : 'clockDoubted';
+    const agrees = meterTime !== null && Math.abs(meterTime.epochSeconds - now) < AGREES_SECONDS;
+    const doubt = agrees || this.#holds(now) ? null : now < CLOCK_EARLIEST ? 'clockUnset' : 'clockDoubted';
     if (doubt === null) {
       this.#line = now;
       this.#leap = undefined;
@@ -52,10 +56,11 @@ export class ClockGuard {
     return doubt === null;
   }
 
-  #holds(now: number, meterTime: Snapshot['meterTime']): boolean {
+  /** Whether a time that no meter bears out is to be believed. */
+  #holds(now: number): boolean {
+    if (now < CLOCK_EARLIEST) return false;
     const step = now - (this.#line ?? now);
     if (Math.abs(step) <= STEP_SECONDS_MAX) return true;
-    if (meterTime !== null && Math.abs(meterTime.epochSeconds - now) < AGREES_SECONDS) return true;
     if (!this.#clocked && step > 0 && step <= OUTAGE_SECONDS_MAX) return true;
     if (this.#leap === undefined || Math.abs(now - this.#leap.last) > STEP_SECONDS_MAX)
       this.#leap = { since: now, last: now };

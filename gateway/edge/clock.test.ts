@@ -64,6 +64,13 @@ describe('a clock that was never set', () => {
     expect(notices).toEqual([]);
   });
 
+  test('is not what a simulation of the past has: the meter shows the same', () => {
+    const { days, notices } = openDays();
+    const past = dayNamed('2020-02-28');
+    for (const moment of quarters(past, 0, 97)) days.observe(shown(moment));
+    expect([dueNames(days), notices]).toEqual([[past.name], []]);
+  });
+
   test('but shows the day on which its image was made owes nothing for the days until it is set', () => {
     const { days, notices } = openDays();
     const image = dayNamed('2025-06-01');
