@@ -17,7 +17,14 @@ import {
   voltages,
   wholeCurrents,
 } from './lines.ts';
-import { DUTCH_DEVICES, devices, emptyChannels, legacyDevices, slaves } from './mbus-lines.ts';
+import {
+  type DeviceStyle,
+  DUTCH_DEVICES,
+  devices,
+  emptyChannels,
+  legacyDevices,
+  slaves,
+} from './mbus-lines.ts';
 import { netW } from './reactive.ts';
 import { dialect, type Line } from './row.ts';
 
@@ -76,15 +83,19 @@ const oldHead = (powerPlaces: number, limiter: Line): readonly Line[] => [
   message,
 ];
 
-const version4 = (version: string, failureLog: Line): readonly Line[] => [
+const version4 = (
+  version: string,
+  failureLog: Line,
+  switches: readonly Line[],
+  mBus: DeviceStyle,
+): readonly Line[] => [
   fixed(version),
   clock,
   meterSerial,
   energies,
   rate,
   powers,
-  limiterTenths,
-  breaker,
+  ...switches,
   failureLog,
   sagsAndSwells,
   messageCode,
@@ -92,9 +103,12 @@ const version4 = (version: string, failureLog: Line): readonly Line[] => [
   wholeCurrents,
   phaseImports,
   phaseExports,
-  devices(DUTCH_DEVICES),
+  devices(mBus),
   slaves,
 ];
+
+/** Since 4.2 no port says how limiter, breaker and valves stand. */
+const VALVELESS: DeviceStyle = { ...DUTCH_DEVICES, valve: 'none' };
 
 const version5 = [
   fixed('1-3:0.2.8(50)\r\n'),
@@ -110,7 +124,7 @@ const version5 = [
   wholeCurrents,
   phaseImports,
   phaseExports,
-  devices(DUTCH_DEVICES),
+  devices(VALVELESS),
   slaves,
 ];
 
@@ -144,13 +158,13 @@ export const DUTCH = {
     after: 'P1 Companion Standard 4.0, with the colons of its example',
     header: 'KMP5 ZABFSIM0000001',
     periodSeconds: 10,
-    lines: version4('1-3:0.2.8(40)\r\n', failuresOf(COLON_LOG)),
+    lines: version4('1-3:0.2.8(40)\r\n', failuresOf(COLON_LOG), [limiterTenths, breaker], DUTCH_DEVICES),
   }),
   'dsmr-4.2': dialect({
-    after: 'P1 Companion Standard 4.2.2 §6.12',
+    after: 'P1 Companion Standard 4.2.2 §6.12: limiter, breaker and valves are gone',
     header: 'KFM5KAIFA-SIMULATED',
     periodSeconds: 10,
-    lines: version4('1-3:0.2.8(42)\r\n', failures),
+    lines: version4('1-3:0.2.8(42)\r\n', failures, [], VALVELESS),
   }),
   'dsmr-5.0': dialect({
     after: 'P1 Companion Standard 5.0.2 §6.12',

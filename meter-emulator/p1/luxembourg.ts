@@ -112,7 +112,7 @@ export const ENCRYPTED = {
       phaseExports,
       phaseReactiveImportsOf(2, '*kvar'),
       phaseReactiveExportsOf(2, '*kvar'),
-      devices({ ...DUTCH_DEVICES, valveLast: true }),
+      devices({ ...DUTCH_DEVICES, valve: 'last' }),
       emptyChannels(unused, (state) => state.devices),
     ],
   }),

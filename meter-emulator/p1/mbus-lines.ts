@@ -7,14 +7,14 @@ export interface DeviceStyle {
   readonly registers: Readonly<Record<P1DeviceState['deviceType'], string>>;
   readonly serial: string;
   readonly ean: boolean;
-  /** The valve stands behind the reading, and always, as it does in Luxembourg. */
-  readonly valveLast?: boolean;
+  /** Where the valve stands: in front of the reading unless told, behind it as in Luxembourg, or nowhere. */
+  readonly valve?: 'first' | 'last' | 'none';
 }
 
 const HEAT = 4;
 
 export const devices =
-  ({ registers, serial, ean, valveLast = false }: DeviceStyle): Line =>
+  ({ registers, serial, ean, valve = 'first' }: DeviceStyle): Line =>
   (out, state) => {
     for (const device of state.devices) {
       const prefix = `0-${device.channel}:`;
@@ -26,11 +26,11 @@ export const devices =
           .text('96.1.2(')
           .hex(device.ean ?? '')
           .text(END);
-      if (device.valve !== null && !valveLast)
+      if (device.valve !== null && valve === 'first')
         out.text(prefix).text('24.4.0(').number(device.valve, 1).text(END);
       out.text(prefix).text(registers[device.deviceType]).time(device.time).text(')(');
       out.number(device.value, 5, 3).text(device.deviceType === HEAT ? '*GJ)\r\n' : '*m3)\r\n');
-      if (device.valve !== null && valveLast)
+      if (device.valve !== null && valve === 'last')
         out.text(prefix).text('24.4.0(').number(device.valve, 1).text(END);
     }
   };

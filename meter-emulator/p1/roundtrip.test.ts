@@ -162,7 +162,7 @@ describe('what the emulator prints', () => {
     expect(encodeTelegram('emucs-2.1.1', stateOf(0, { limiterW: 10_000 }))).toContain(
       '0-0:17.0.0(10.000*kW)',
     );
-    expect(encodeTelegram('dsmr-4.2', stateOf(0, { limiterW: 2300 }))).toContain('0-0:17.0.0(002.3*kW)');
+    expect(encodeTelegram('dsmr-4.0', stateOf(0, { limiterW: 2300 }))).toContain('0-0:17.0.0(002.3*kW)');
   });
 
   it('nets its phases, as a meter of three phases does', () => {

@@ -64,19 +64,26 @@ export const failures: Part = ({ phases, shortFailures, longFailures }) => ({
   failures: longFailures.map(({ end, durationSeconds }) => ({ time: time(end), durationSeconds })),
 });
 
-const dutch4 =
-  (version: string): Part =>
-  (state) => ({
-    ...common(state),
-    ...failures(state),
-    version,
-    meterTime: time(state.time),
-    registers: rates(state, 6),
-    instants: [...powers(state, 2), ...amperes(state, 0), ...phasePowers(state, 2)],
-    limiter: tenths(state),
-    messages: messageOf('0-0:96.13.1', state.messageCode ?? ''),
-    channels: dutchDevices(state),
-  });
+const dutch40: Part = (state) => ({
+  ...common(state),
+  ...failures(state),
+  version: '40',
+  meterTime: time(state.time),
+  registers: rates(state, 6),
+  instants: [...powers(state, 2), ...amperes(state, 0), ...phasePowers(state, 2)],
+  limiter: tenths(state),
+  messages: messageOf('0-0:96.13.1', state.messageCode ?? ''),
+  channels: dutchDevices(state),
+});
+const valveless = (state: P1MeterState): P1Channel[] =>
+  dutchDevices(state).map((channel) => ({ ...channel, valve: null }));
+const dutch42: Part = (state) => ({
+  ...dutch40(state),
+  version: '42',
+  limiter: null,
+  breaker: null,
+  channels: valveless(state),
+});
 const dutch5: Part = (state) => ({
   ...common(state),
   ...failures(state),
@@ -85,20 +92,20 @@ const dutch5: Part = (state) => ({
   breaker: null,
   registers: rates(state, 6),
   instants: [...powers(state, 2), ...volts(state), ...amperes(state, 0), ...phasePowers(state, 2)],
-  channels: dutchDevices(state),
+  channels: valveless(state),
 });
 
 export const EXPECTED_DUTCH = {
   'dsmr-2.2': old(kilowatts),
   'dsmr-2.2-iskra': old(kilowatts),
   'dsmr-3.0': old((state) => quantity('0-0:17.0.0', wholeAmperes(state), 3, 0, 'A')),
-  'dsmr-4.0': dutch4('40'),
-  'dsmr-4.2': dutch4('42'),
+  'dsmr-4.0': dutch40,
+  'dsmr-4.2': dutch42,
   'dsmr-5.0': dutch5,
   'esmr-5.0': (state) => ({
     ...dutch5(state),
     channels: [
-      ...dutchDevices(state),
+      ...valveless(state),
       ...unused(state).map(
         (channel): P1Channel => ({
           channel,
