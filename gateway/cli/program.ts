@@ -34,6 +34,7 @@ export function buildProgram(): Command {
     .option('--seed <n>', 'what the fleet is grown from (default 1)', wholeNumber(0, 2 ** 32 - 1))
     .option('--from <day>', 'first simulated day, YYYY-MM-DD (default 2026-03-28)')
     .option('--speed <n>', 'simulated days a minute, without --once (default 1)', positiveNumber)
+    .option('--real-time', 'live with the real clock, so that physical meters can join (hes edge run)')
     .option('--report <file>', 'with --once: write the report as JSON')
     .option(
       '--deadline <seconds>',

@@ -40,6 +40,11 @@ export function runningClock(options: {
   };
 }
 
+/** As fast as the real one, and with its time. */
+export function realTime(startedAtMs: number): SimulatedClockConfig {
+  return { kind: 'simulated', originMs: startedAtMs, startedAtMs, speed: 1 };
+}
+
 const LOOK_EVERY_MS = 1_000;
 
 /** Writes down each simulated day as it begins. */

@@ -13,6 +13,7 @@ export interface UpFlags {
   readonly seed?: number;
   readonly from?: string;
   readonly speed?: number;
+  readonly realTime?: boolean;
   readonly report?: string;
   readonly deadline?: number;
   readonly telegrams?: string;
@@ -31,6 +32,8 @@ export interface UpOptions {
   readonly tenants: readonly TenantId[];
   readonly once: boolean;
   readonly days: number;
+  /** The clock of everything is the real one. */
+  readonly realTime: boolean;
   readonly report: string | undefined;
   readonly deadlineMs: number;
   readonly telegrams: { readonly path: string; readonly tenant: TenantId } | undefined;
@@ -49,6 +52,10 @@ const NEEDS: ReadonlyArray<readonly [keyof UpFlags, keyof UpFlags, string]> = [
 ];
 const EXCLUDES: ReadonlyArray<readonly [keyof UpFlags, keyof UpFlags, string]> = [
   ['once', 'speed', '--speed is for a run without end; --once goes as fast as it can'],
+  ['realTime', 'once', '--real-time is for a run without end: leave out --once'],
+  ['realTime', 'speed', '--real-time is a day a day: leave out --speed'],
+  ['realTime', 'from', '--real-time begins now: leave out --from'],
+  ['realTime', 'telegrams', '--telegrams brings its own time: leave out --real-time'],
   ['telegrams', 'meters', '--telegrams brings its own meters: leave out --meters'],
   ['telegrams', 'days', '--telegrams brings its own days: leave out --days'],
 ];
@@ -94,6 +101,7 @@ export async function readOptions(flags: UpFlags): Promise<UpOptions> {
     tenants,
     once: flags.once === true,
     days,
+    realTime: flags.realTime === true,
     report: flags.report,
     deadlineMs:
       1_000 * (flags.deadline ?? DEADLINE_BASE_SECONDS + Math.ceil(readings / DEADLINE_READINGS_PER_SECOND)),

@@ -12,7 +12,7 @@ import { simulatedClock } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { Supervisor } from '../../runtime/supervisor.ts';
 import { EXIT } from '../exit.ts';
-import { clockAfter, DayKeeper, runningClock, type SimulatedClockConfig } from './clock.ts';
+import { clockAfter, DayKeeper, realTime, runningClock, type SimulatedClockConfig } from './clock.ts';
 import { type DataFolder, openDataFolder } from './data.ts';
 import { Interrupt } from './interrupt.ts';
 import { LogLines } from './log-lines.ts';
@@ -157,7 +157,7 @@ class Run {
       devices: this.#data.devices,
       clock: this.#clock,
       ageDaysMax:
-        telegrams === undefined
+        telegrams === undefined && !this.#options.realTime
           ? Math.min(AGE_DAYS_MAX + days, RECORDING_AGE_DAYS_MAX)
           : RECORDING_AGE_DAYS_MAX,
       mdmPorts: new Map(simulated.map((tenant, index) => [tenant, ports[index]!])),
@@ -169,6 +169,7 @@ class Run {
     const startedAtMs = this.#startedAtMs;
     // A recording of today ends its day early: its router stands where that day is over.
     if (telegrams !== undefined) return clockAfter(dayAt(Math.floor(startedAtMs / 1_000)), 2, startedAtMs);
+    if (this.#options.realTime) return realTime(startedAtMs);
     if (once) return clockAfter(dayNamed(config.fleet.from), days, startedAtMs);
     const { from, speed } = config.fleet;
     return runningClock({ data: this.#data.path, from, daysPerMinute: speed, startedAtMs });
@@ -238,7 +239,7 @@ class Run {
     if (telegrams !== undefined) return `HES · ${front} · recorded telegrams of ${telegrams.tenant}`;
     if (this.#options.once) return `HES · ${front}`;
     const { name } = dayAt(Math.floor(simulatedClock(this.#clock).nowMs() / 1_000));
-    return `HES · ${front} · simulated day ${name} · emulated meters, seed ${config.fleet.seed}`;
+    return `HES · ${front} · ${this.#options.realTime ? 'today' : 'simulated day'} ${name} · emulated meters, seed ${config.fleet.seed}`;
   }
 
   /** Steps of the start, for people; a pipe gets results only. */
