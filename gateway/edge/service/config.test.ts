@@ -121,6 +121,10 @@ describe('edge.yaml', () => {
       file: resolve(import.meta.dirname, '../../../deploy/examples/edge.yaml'),
     });
     expect(config.data).toBe('/var/lib/hes-edge');
+    const desk = await loadEdgeConfig({
+      file: resolve(import.meta.dirname, '../../../deploy/examples/edge-desk.yaml'),
+    });
+    expect(desk.data).toBe(resolve('.hes/edge'));
     const here = await loadEdgeConfig({ object: edge() });
     expect(here.data).toBe(resolve('data'));
     expect(here.devices[0]!.identity).toBe(resolve('identity.json'));
