@@ -27,6 +27,7 @@ export async function openModbus(
     channels: new Set(config.meters.map(({ channel }) => channel)),
     ends: false,
     recorded: false,
+    isUnfinished: () => false,
     run: async (observe, signal) => {
       show = observe;
       const stop = (): void => stopping.abort();

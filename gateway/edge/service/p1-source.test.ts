@@ -15,7 +15,7 @@ import type { Snapshot } from '../source.ts';
 import { SOURCE_TIMING } from '../sources/timing.ts';
 import { edgeConfig } from './config.ts';
 import { MeteringTime } from './metering-time.ts';
-import { openSource } from './sources.ts';
+import { type EdgeSource, openSource } from './sources.ts';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 const KEY = '11'.repeat(16);
@@ -40,8 +40,15 @@ const telegram = (time: string, kWh: number): string =>
     `1-0:1.8.1(${String(kWh).padStart(6, '0')}.000*kWh)`,
   ]);
 
+interface Shown {
+  readonly source: EdgeSource;
+  readonly snapshots: Snapshot[];
+  readonly values: number[];
+  readonly counters: Counters;
+}
+
 /** All that a source shows until it ends. */
-async function shown(p1: object): Promise<{ snapshots: Snapshot[]; values: number[]; counters: Counters }> {
+async function shown(p1: object): Promise<Shown> {
   const device = { identity: 'a', sources: [{ p1 }] };
   const config = parseConfig(edgeConfig, { data: folder, headEnd: { host: 'a' }, devices: [device] });
   const counters = new Counters();
@@ -55,7 +62,7 @@ async function shown(p1: object): Promise<{ snapshots: Snapshot[]; values: numbe
   const snapshots: Snapshot[] = [];
   await source.run((one) => snapshots.push(one), new AbortController().signal);
   const values = snapshots.flatMap(({ meters }) => meters.map(({ registers }) => registers[0]!.value));
-  return { snapshots, values, counters };
+  return { source, snapshots, values, counters };
 }
 
 const at = (snapshots: readonly Snapshot[]) =>
@@ -84,6 +91,13 @@ describe('a P1 source of the service', () => {
       new Date((dayNamed('2026-05-12').end + 3_601) * 1_000).toISOString(),
     ]);
     expect(snapshots.at(-1)!.meters).toEqual([]);
+  });
+
+  it('leaves the last day of a recording open while it is not over', async () => {
+    const recording = telegram('260531100000S', 1) + telegram('260601100000S', 2);
+    const { snapshots, source } = await shown({ file: file('a', recording) });
+    expect(at(snapshots)).toEqual(['2026-05-31T08:00:00.000Z', '2026-06-01T08:00:00.000Z']);
+    expect(source.isUnfinished()).toBe(true);
   });
 
   it('does not believe a time of a recording that is ahead of the clock', async () => {

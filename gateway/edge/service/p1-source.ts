@@ -29,6 +29,7 @@ export async function openP1(
     channels: null,
     ends: !link.isPort,
     recorded: recorded !== null,
+    isUnfinished: () => recorded?.isUnfinished === true,
     run: async (observe, signal) => {
       await port.run(
         {
@@ -37,6 +38,8 @@ export async function openP1(
         },
         signal,
       );
+      if (!signal.aborted && recorded?.isUnfinished === true)
+        log.warn({ source: name }, 'the last day of this recording is not over: it is left open');
       const end = signal.aborted ? null : recorded?.end();
       if (end != null) observe(end);
     },

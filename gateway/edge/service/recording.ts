@@ -29,9 +29,14 @@ export class RecordedTime {
     return this.#latest;
   }
 
+  /** Its last day is not over yet: what has been recorded of it is no day, and the meter itself will close it. */
+  get isUnfinished(): boolean {
+    return this.#latest !== null && dayAt(this.#latest.epochSeconds).end > this.#nowSeconds();
+  }
+
   /** At the end of a recording its last day is over with it: no meter is there any more. */
   end(): Snapshot | null {
-    if (this.#latest === null) return null;
+    if (this.#latest === null || this.isUnfinished) return null;
     const at = timestampOf(dayAt(this.#latest.epochSeconds).end + AFTER_END_SECONDS);
     return { at, meterTime: null, meters: [] };
   }

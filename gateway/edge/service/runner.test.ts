@@ -28,6 +28,7 @@ function handSource(extra: Partial<EdgeSource> = {}) {
     channels: null,
     ends: false,
     recorded: false,
+    isUnfinished: () => false,
     run: async (observe, signal) => {
       show = observe;
       signal.addEventListener('abort', () => end.resolve());
@@ -189,6 +190,16 @@ describe('a device of the service', () => {
     });
     expect(bench.headEnd.received).toHaveLength(1);
     expect(runner.isIncomplete).toBe(false);
+  });
+
+  it('is done, and not complete, when a recording left a day open', async () => {
+    const { runner, hand, at } = stage({}, { ends: true, recorded: true, isUnfinished: () => true });
+    runner.start();
+    at(DAY.start);
+    hand.end();
+    await vi.waitFor(() => expect(runner.isDone).toBe(true));
+    expect(runner.isIncomplete).toBe(true);
+    expect(outbox(runner)).toMatchObject({ pending: 0 });
   });
 
   it('is not complete when an owner refused a day', async () => {

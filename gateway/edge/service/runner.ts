@@ -128,11 +128,11 @@ export class DeviceRunner {
     return device.due().length === 0 && device.pending() === 0;
   }
 
-  /** Whether an owner refused something in this run, or an input could not be read to its end. */
+  /** Whether an owner refused something in this run, an input could not be read to its end or has a day left open. */
   get isIncomplete(): boolean {
     const unread = this.#options.sources.some((source) => {
       const status = source.status();
-      return source.ends && status.kind === 'p1' && status.state !== 'ended';
+      return source.isUnfinished() || (source.ends && status.kind === 'p1' && status.state !== 'ended');
     });
     return this.#refused > 0 || unread;
   }

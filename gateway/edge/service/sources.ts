@@ -36,6 +36,8 @@ export interface EdgeSource {
   /** A file or standard input: it has an end, and may have brought its own time. */
   readonly ends: boolean;
   readonly recorded: boolean;
+  /** At its end: whether it left a day open, which is not over yet. */
+  isUnfinished(): boolean;
   /** Until the signal is given, or its end. Trouble of a port or a meter is a state and no exception. */
   run(observe: (snapshot: Snapshot) => void, signal: AbortSignal): Promise<void>;
   status(): SourceStatus;
