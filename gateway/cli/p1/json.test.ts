@@ -138,9 +138,9 @@ describe('a telegram as JSON', () => {
 });
 
 /** A line that is one number, as anybody would find it: a code, digits, and a unit or none. */
-const ONE_NUMBER = /^\u0002?(\d+-\d+:[\d.:]+?)(?:\*255)?\( *(-?\d+(?:\.\d+)?)(?:\*?([A-Za-z]+3?))?\)$/;
+const ONE_NUMBER = /^\u0002?(\d+-\d+:[\d.:]+?)(?:\*255)?\( *(-?\d+(?:\.\d+)?)(?:\*?([A-Za-z]+3?) ?)?\)$/;
 /** Identifiers, versions, types, messages, the clock and valves: they have a place of their own, or are no numbers. */
-const NO_REGISTER = /:(96\.1\.|96\.13|96\.5\.|0\.0\.0|0\.2\.|0\.9\.|24\.|98\.1\.|42\.0\.0|1\.0\.0|97\.)/;
+const NO_REGISTER = /:(96\.1\.|96\.13|96\.5\.|0\.0\.0|0\.[129]\.|24\.|98\.1\.|42\.0\.0|1\.0\.0|97\.)/;
 
 const EVERY_DIALECT: Readonly<Record<string, string>> = {
   ...Object.fromEntries(

@@ -29,7 +29,7 @@ const printed = (quantities: readonly P1Quantity[]): Record<string, string> =>
 describe('a dialect that is damaged', () => {
   it.each(Object.entries(DIALECTS_WITH_CRC))('yields nothing of %s when one digit changed', (_, lines) => {
     const text = sealed(lines);
-    const at = text.search(/\d\.\d+\*?k?W?h?\)/);
+    const at = text.search(/\d\.\d+\*?k?W?h? ?\)/);
     expect(faultsOf(`${text.slice(0, at)}${(Number(text[at]) + 1) % 10}${text.slice(at + 1)}`)).toEqual([
       'crc-invalid',
     ]);
@@ -176,6 +176,69 @@ describe('the dialects that no specification has', () => {
     expect(read(sealed(dialect.HUNGARY_ERASED))).toMatchObject({ text: null, messages: [], unknown: [] });
     const inHex = [...dialect.SWEDEN, `0-0:96.13.0(${'FF'.repeat(40)})`];
     expect(read(sealed(inHex)).text).toBeNull();
+  });
+
+  it('reads the clock of Slovenia’s Iskra, its failures without a unit, and no gas', () => {
+    const telegram = read(sealed(dialect.SLOVENIA));
+    expect(isoTime(telegram.meterTime!)).toBe('2024-06-28T10:43:43+02:00');
+    expect(telegram).toMatchObject({ version: '50', serial: 'ISK0000000000777', tariff: 2 });
+    expect(telegram.failures.map(({ durationSeconds }) => durationSeconds)).toEqual([240, 301]);
+    expect(telegram.channels).toMatchObject([{ channel: 1, medium: null, readings: [{ time: null }] }]);
+    expect(telegramSnapshot(telegram, telegram.meterTime!).meters).toHaveLength(1);
+  });
+
+  it.each([
+    ['07E80121030A2B2B00FFC400', '33 January'],
+    ['07E8061C050A2B2B00800000', 'no deviation'],
+    ['07E8061C050A2B2B00FFC47F00', 'too long'],
+    ['07E8061C050A2B2B00FFZZ00', 'no hex'],
+  ])('takes %s for no clock: %s', (clock) => {
+    const lines = dialect.SLOVENIA.map((line) => line.replace('07E8061C050A2B2B00FF8880', clock));
+    expect(read(sealed(lines))).toMatchObject({ meterTime: null, clockInvalid: true });
+  });
+
+  it('reads Wallonia’s version in hex, its rates, and a peak whose value comes first', () => {
+    const telegram = read(sealed(dialect.WALLONIA));
+    expect(telegram).toMatchObject({ version: '21110', serial: '77000777', unknown: [] });
+    expect(telegram.meterTime).toMatchObject({ assumed: true });
+    expect(printed([...telegram.registers, ...telegram.others])).toEqual({
+      '1-0:1.8.1': '19.854 kWh',
+      '1-0:1.8.5': '40.207 kWh',
+    });
+    expect(telegram.monthPeak).toMatchObject({ value: 8796, scaler: 0, unit: 'W' });
+    expect(isoTime(telegram.monthPeak!.time!)).toContain('2026-01-02T01:00:00');
+  });
+
+  it('reads a `/` in the name, a blank behind a unit, and takes no time for watts', () => {
+    const telegram = read(sealed(dialect.HOLLEY));
+    expect(telegram.header).toBe('HLY5/D777-METER');
+    expect(isoTime(telegram.meterTime!)).toBe('2025-01-17T17:14:30+01:00');
+    expect(printed(telegram.registers)).toEqual({ '1-0:1.8.0': '812.421 kWh' });
+    expect(printed(telegram.others)).toEqual({});
+    expect(telegram.unknown).toEqual(['0-0:1.0.0(250101000000W)', '1-0:0.1.2(250101000000W)']);
+  });
+
+  it('reads on behind a first line that was cut before the next began', () => {
+    const whole = sealed(dialect.HOLLEY);
+    for (let cut = 0; cut <= 17; cut += 1) {
+      const { telegrams } = readTelegrams(bytes(whole.slice(0, cut) + whole));
+      expect(telegrams.map(({ header }) => header)).toEqual(['HLY5/D777-METER']);
+    }
+    const { telegrams } = readTelegrams(bytes(`/ISk5${sealed(dialect.SWEDEN)}`));
+    expect(telegrams.map(({ header }) => header)).toEqual(['ADN9 7777']);
+  });
+
+  it('reads both directions of a fuse that are in one group', () => {
+    const telegram = read(sealed(dialect.FUSE_OF_BOTH_DIRECTIONS));
+    expect(telegram.fuses.map(printedValue)).toEqual(['100.0', '-100.0']);
+    expect(telegram.unknown).toEqual([]);
+  });
+
+  it('asks for no CRC of the one Iskra that prints a clock without one', () => {
+    const telegram = read(bare(dialect.ISKRA_WITHOUT_CRC));
+    expect(telegram).toMatchObject({ crc: 'absent', serial: '77000778' });
+    expect(faultsOf(bare(dialect.WALLONIA))).toEqual(['crc-missing']);
+    expect(faultsOf(sealed(dialect.ISKRA_WITHOUT_CRC).replace('36.396', '36.397'))).toEqual(['crc-invalid']);
   });
 
   it('knows slave meters of every kind, and bills no cold', () => {

@@ -203,6 +203,68 @@ export const SLAVES = [
   '0-4:24.2.1(250909112400S)(12785.444*GJ)',
 ];
 
+/** Slovenia by Iskra: the clock as the octets of its COSEM object, failures without a unit, a gas meter never read. */
+export const SLOVENIA = [
+  '/ISK5\\2M550T-7777',
+  '',
+  '1-3:0.2.8(50)',
+  '0-0:1.0.0(07E8061C050A2B2B00FF8880)',
+  `0-0:96.1.1(${hex('ISK0000000000777')})`,
+  '1-0:1.8.0(000310.077*kWh)',
+  '1-0:2.8.0(000020.018*kWh)',
+  '0-0:96.14.0(0002)',
+  '1-0:99.97.0(2)(0-0:96.7.19)(240102030405W)(0000000240)(240602030405S)(0000000301)',
+  '0-1:24.1.0()',
+  '0-1:24.2.1(0)',
+];
+
+/** Wallonia by Iskra: the version in hex, times without their letter, the value of the peak in front of its time. */
+export const WALLONIA = [
+  '/ISk5\\2MIE5T-777',
+  '',
+  '0-0:96.1.4(3231313130)',
+  '0-0:96.1.0(77000777)',
+  '0-0:1.0.0(260112101112)',
+  '1-0:1.8.1(000019.854*kWh)',
+  '1-0:1.8.5(000040.207*kWh)',
+  '1-0:1.6.0(08.796*kW)(260102010000)',
+  '1-0:31.7.0(004*A)',
+  '0-1:96.1.1()',
+];
+
+/** Hungary by Holley: a `/` in the name, blanks behind the units, last month's end under the code of the clock. */
+export const HOLLEY = [
+  '/HLY5/D777-METER',
+  '',
+  '0-0:1.0.0(250117171430W)',
+  '0-0:96.1.0(9900000777)',
+  '1-0:1.8.0(000812.421*kWh )',
+  '1-0:32.7.0(233.2*V )',
+  '0-0:1.0.0(250101000000W)',
+  '1-0:0.1.2(250101000000W)',
+];
+
+/** Fluvius: the fuse of both directions in one group. */
+export const FUSE_OF_BOTH_DIRECTIONS = [
+  '/FLU5\\253770777_A',
+  '',
+  '0-0:96.1.4(50221)',
+  '0-0:1.0.0(250509113020S)',
+  '1-0:1.8.1(000001.250*kWh)',
+  '0-0:96.3.10(1)',
+  '1-0:31.4.0(100.0*A,-100.0*A)',
+];
+
+/** An Iskra of the north: a clock, and no CRC. */
+export const ISKRA_WITHOUT_CRC = [
+  '/ISk9\\2MIE7C-777',
+  '',
+  '0-0:1.0.0(250405154953S)',
+  '0-0:96.1.0(77000778)',
+  '1-0:1.8.0(000036.396*kWh)',
+  '1-0:2.8.0(000083.176*kWh)',
+];
+
 export const DIALECTS_WITH_CRC = {
   'e-MUCS 50213': EMUCS_50213,
   Lithuania: LITHUANIA,
@@ -212,6 +274,10 @@ export const DIALECTS_WITH_CRC = {
   'DSMR 4.0 with colons': DSMR_4_0_COLONS,
   'Hungary with an erased message': HUNGARY_ERASED,
   'slave meters': SLAVES,
+  Slovenia: SLOVENIA,
+  Wallonia: WALLONIA,
+  'Hungary by Holley': HOLLEY,
+  'a fuse of both directions': FUSE_OF_BOTH_DIRECTIONS,
 } as const;
 
 export const DIALECTS_WITHOUT_CRC = {
@@ -219,4 +285,5 @@ export const DIALECTS_WITHOUT_CRC = {
   EBZ,
   'Iskra D0': ISKRA_D0,
   'Landis+Gyr D0': LANDIS_D0,
+  'Iskra without a CRC': ISKRA_WITHOUT_CRC,
 } as const;

@@ -3,9 +3,10 @@
  * once and decides by nothing but the bytes before it, so blocks of any size give the same frames.
  *
  * Where a telegram begins is the hard part. `/` occurs in messages, a cable that is pulled cuts a telegram in
- * the middle of a line, and an old Iskra prints no `!` line at all. So a telegram begins at the last `/` of a
- * line if what follows it to the end of the line looks like a header: three letters or digits, then text without
- * brackets. A message has its closing bracket there, and a cut line does not.
+ * the middle of a line, and an old Iskra prints no `!` line at all. So a telegram begins at the first `/` of a
+ * line from which on all of the line looks like a header: three letters or digits, then text without brackets. A
+ * message has its closing bracket there, and a cut line does not. A header may hold a `/` of its own (Holley:
+ * `/HLY5/D545-METER`), and so may one that was cut before the next: which of them it was, the CRC says (`parse.ts`).
  */
 
 /** Longest frame: a message of 1024 characters in hex, ten failures and 13 peaks make about 5 KiB. */
@@ -56,7 +57,8 @@ export class Framer {
   private where: Where = 'outside';
   private start = 0;
   private lineStart = 0;
-  /** The last `/` of the current line, or -1. */
+  /** The first and the last `/` of the current line, or -1. */
+  private firstSlash = -1;
   private slash = -1;
 
   constructor(sink: FramerSink) {
@@ -118,8 +120,10 @@ export class Framer {
     for (let at = from; at < end; at += 1) {
       const byte = buffer[at]!;
       if (byte > SLASH) continue;
-      if (byte === SLASH) this.slash = at;
-      else if (byte === LINE_FEED) {
+      if (byte === SLASH) {
+        if (this.slash < 0) this.firstSlash = at;
+        this.slash = at;
+      } else if (byte === LINE_FEED) {
         const { start } = this;
         this.endLine(at);
         if (this.where !== 'body' || this.start !== start) return at + 1;
@@ -134,29 +138,42 @@ export class Framer {
     const { buffer, length } = this;
     for (let at = from; at < length; at += 1) {
       const byte = buffer[at]!;
-      if (byte === SLASH) {
-        if (this.where === 'header') this.countNoise(this.start, at);
-        this.where = 'header';
-        this.start = at;
-      } else if (this.where === 'outside') {
-        if (byte > SPACE) this.noiseBytes += 1;
+      if (this.where === 'outside') {
+        if (byte === SLASH) {
+          this.where = 'header';
+          this.start = at;
+        } else if (byte > SPACE) this.noiseBytes += 1;
       } else if (byte === LINE_FEED) {
-        if (isHeader(buffer, this.start, at)) {
-          this.enterBody(this.start, at);
+        const start = firstHeader(buffer, this.start, at);
+        if (start >= 0) {
+          this.countNoise(this.start, start);
+          this.enterBody(start, at);
           return at + 1;
         }
         this.leave(at + 1);
-      } else if (at - this.start >= HEADER_BYTES_MAX) this.leave(at + 1);
+      } else if (at - this.start >= HEADER_BYTES_MAX) this.beginLater(at + 1);
     }
     return length;
   }
 
+  /** What began at `start` is too long for a first line: one may still begin at a later `/` before `end`. */
+  private beginLater(end: number): void {
+    const next = this.buffer.indexOf(SLASH, this.start + 1);
+    if (next < 0 || next >= end) {
+      this.leave(end);
+      return;
+    }
+    this.countNoise(this.start, next);
+    this.start = next;
+  }
+
   /** The line `[lineStart, end)` of a telegram is complete. */
   private endLine(end: number): void {
-    const { buffer, lineStart, slash } = this;
+    const { buffer, lineStart } = this;
+    const slash = this.slash < 0 ? -1 : firstHeader(buffer, this.firstSlash, end);
     const isTrailer = buffer[lineStart] === BANG;
     if (isTrailer) this.emit(trailerEnd(buffer, lineStart, end));
-    if (slash >= 0 && isHeader(buffer, slash, end)) {
+    if (slash >= 0) {
       if (!isTrailer) this.emit(slash);
       this.enterBody(slash, end);
     } else if (isTrailer) this.where = 'outside';
@@ -216,8 +233,18 @@ export class Framer {
     this.scanned -= keepFrom;
     this.start -= keepFrom;
     this.lineStart -= keepFrom;
-    if (this.slash >= 0) this.slash -= keepFrom;
+    if (this.slash >= 0) {
+      this.slash -= keepFrom;
+      this.firstSlash -= keepFrom;
+    }
   }
+}
+
+/** The first `/` in `buffer[from, end)` that a first line can begin with, or -1. */
+function firstHeader(buffer: Buffer, from: number, end: number): number {
+  for (let at = buffer.indexOf(SLASH, from); at >= 0 && at < end; at = buffer.indexOf(SLASH, at + 1))
+    if (isHeader(buffer, at, end)) return at;
+  return -1;
 }
 
 /** Whether `buffer[start, end)`, which begins with `/`, can be the first line of a telegram. */

@@ -1,6 +1,6 @@
 import type { ObisCode } from '../../../protocol/reading.ts';
 import type { Handler, ReadState } from './draft.ts';
-import type { LineView } from './line.ts';
+import { GROUPS_MAX, type LineView } from './line.ts';
 import {
   channelOf,
   takeDeviceType,
@@ -13,8 +13,8 @@ import {
 } from './mbus.ts';
 import type { RowKind } from './obis.ts';
 import type { P1Failure, P1Peak, P1Quantity } from './telegram.ts';
-import { isEan, readIdentifier, readMessage, readPlain } from './text.ts';
-import { monthEndingAt, monthOf, readTime } from './time.ts';
+import { isEan, readIdentifier, readMessage, readPlain, readVersion } from './text.ts';
+import { monthEndingAt, monthOf, readDateTime, readTime } from './time.ts';
 import { NO_UNIT, type P1Unit } from './units.ts';
 
 function quantity(line: LineView): P1Quantity {
@@ -53,7 +53,17 @@ function takeSerial(line: LineView, state: ReadState, serial: string | null): bo
 }
 
 function takePeak(line: LineView, timeGroup: number, obis: ObisCode, month: string | null): P1Peak | null {
-  if (!line.number(timeGroup + 1) || line.unit.unit !== 'W') return null;
+  return peakOf(line, timeGroup, timeGroup + 1, obis, month);
+}
+
+function peakOf(
+  line: LineView,
+  timeGroup: number,
+  valueGroup: number,
+  obis: ObisCode,
+  month: string | null,
+): P1Peak | null {
+  if (!line.number(valueGroup) || line.unit.unit !== 'W') return null;
   const time = timeOf(line, timeGroup);
   const { unit } = line;
   return {
@@ -95,7 +105,8 @@ function takeFailures(line: LineView, state: ReadState): boolean {
   if (!line.integerGroup(0) || line.groups % 2 !== 0) return false;
   const failures: P1Failure[] = [];
   for (let group = FAILURE_HEAD_GROUPS; group < line.groups; group += 2) {
-    if (!line.number(group + 1) || line.unit.unit !== 's') return false;
+    // A Slovenian Iskra prints no unit: what else a duration could be in, no meter has shown.
+    if (!line.number(group + 1) || (line.unit !== NO_UNIT && line.unit.unit !== 's')) return false;
     // A log of the year 2000 is a meter's first day in a test bench: kept as it is, it is no reading.
     failures.push({
       time: readTime(line.bytes, line.from[group]!, line.to[group]!),
@@ -147,6 +158,21 @@ function takeOther(line: LineView, { draft }: ReadState): boolean {
   return true;
 }
 
+const COMMA = 0x2c;
+
+/** `(100.0*A,-100.0*A)`: both directions in one group, as some Fluvius meters print them. */
+function splitAtCommas(line: LineView): void {
+  for (let group = 0; group < line.groups && line.groups < GROUPS_MAX; group += 1) {
+    const comma = line.bytes.indexOf(COMMA, line.from[group]!);
+    if (comma < 0 || comma >= line.to[group]!) continue;
+    line.from.copyWithin(group + 1, group, line.groups);
+    line.to.copyWithin(group + 1, group, line.groups);
+    line.to[group] = comma;
+    line.from[group + 1] = comma + 1;
+    line.groups += 1;
+  }
+}
+
 /** DSMR P1 5.0.2 §6.12: the version of the document is on channel 3. */
 const VERSION_B = 3;
 
@@ -154,11 +180,13 @@ export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
   version: (line, { draft }) => {
     // On 1-0 and 1-1 it is a signature of the firmware (Lithuania: 1-0:0.2.8(1EA43311)).
     if (line.a === 1 && line.b !== VERSION_B) return false;
-    draft.version ??= readPlain(line.bytes, line.from[0]!, line.to[0]!);
+    draft.version ??= readVersion(line.bytes, line.from[0]!, line.to[0]!);
     return true;
   },
   clock: (line, { draft }) => {
-    draft.meterTime = timeOf(line, 0);
+    // A Holley prints the end of the last month under the same code, further down.
+    if (draft.meterTime !== null) return false;
+    draft.meterTime = timeOf(line, 0) ?? readDateTime(line.bytes, line.from[0]!, line.to[0]!);
     draft.clockInvalid = draft.meterTime === null;
     return true;
   },
@@ -185,7 +213,9 @@ export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
   monthPeak: (line, state) => {
     const { draft } = state;
     if (line.groups < 2) return takeOther(line, state);
-    const peak = takePeak(line, 0, line.name(), null);
+    // Wallonia's Iskra prints the value first, and a time without its letter.
+    const isValueFirst = line.number(0) && line.unit !== NO_UNIT;
+    const peak = isValueFirst ? peakOf(line, 1, 0, line.name(), null) : takePeak(line, 0, line.name(), null);
     if (peak !== null) draft.monthPeak = peak;
     return peak !== null;
   },
@@ -208,6 +238,7 @@ export const HANDLERS: Readonly<Record<RowKind, Handler>> = {
   },
   fuse: (line, state) => {
     // Luxembourg prints a second one, for the other direction: (100*A)(-063*A).
+    splitAtCommas(line);
     const fuses: P1Quantity[] = [];
     for (let group = 0; group < line.groups; group += 1) {
       if (!line.number(group) || line.unit.unit !== 'A') return takeUnitless(line, state);

@@ -18,6 +18,9 @@ const OPEN = 0x28;
 const CLOSE = 0x29;
 const F_ANY = 255;
 
+/** `YYMMDDhhmmss` */
+const TIME_DIGITS = 12;
+
 const NO_BYTES = Buffer.alloc(0);
 
 const SPACE = 0x20;
@@ -140,8 +143,7 @@ export class LineView {
     const end = at;
     let unit: UnitRow = NO_UNIT;
     if (at < to) {
-      // Fluvius' first meters (50213, 50215) print the unit without its star: 000123.456kWh.
-      const found = findUnit(bytes, bytes[at] === STAR ? at + 1 : at, to);
+      const found = this.findUnit(at, to, point < 0 ? length : 0);
       if (found === undefined) return false;
       unit = found;
     }
@@ -151,6 +153,18 @@ export class LineView {
     this.decimals = decimals;
     this.unit = unit;
     return true;
+  }
+
+  /**
+   * The unit of a number that ends at `at`. Fluvius' first meters (50213, 50215) print it without its star, Holley
+   * with a blank behind. Twelve digits and a letter are a time stamp, and no watts or seconds.
+   */
+  private findUnit(at: number, to: number, digits: number): UnitRow | undefined {
+    const { bytes } = this;
+    let end = to;
+    while (bytes[end - 1] === SPACE) end -= 1;
+    if (bytes[at] === STAR) return findUnit(bytes, at + 1, end);
+    return digits === TIME_DIGITS && end - at === 1 ? undefined : findUnit(bytes, at, end);
   }
 
   /** Whether a group is a plain unsigned integer, which is then in `digits`. */

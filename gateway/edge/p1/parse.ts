@@ -34,10 +34,23 @@ export function parseTelegram(frame: Uint8Array): P1Outcome {
   const bytes = Buffer.isBuffer(frame)
     ? frame
     : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-  const length = bytes.length;
-  if (length === 0 || bytes[0] !== SLASH) return refused('empty');
+  if (bytes.length === 0 || bytes[0] !== SLASH) return refused('empty');
 
-  const headerEnd = lineEnd(bytes, 0, length);
+  const headerEnd = lineEnd(bytes, 0, bytes.length);
+  let start = bytes.lastIndexOf(SLASH, headerEnd);
+  let outcome = parseFrom(bytes.subarray(start), headerEnd - start);
+  // A first line with several `/`: one that was cut before the next, or a meter whose name holds one.
+  while (!outcome.ok && start > 0) {
+    start = bytes.lastIndexOf(SLASH, start - 1);
+    const other = parseFrom(bytes.subarray(start), headerEnd - start);
+    if (other.ok && other.telegram.crc === 'valid') outcome = other;
+  }
+  return outcome;
+}
+
+/** Read a frame from the `/` that it begins with. */
+function parseFrom(bytes: Buffer, headerEnd: number): P1Outcome {
+  const length = bytes.length;
   const draft = emptyDraft(bytes.toString('latin1', 1, trimmedEnd(bytes, 1, headerEnd)));
   const state: ReadState = { draft, pending: null, serialRank: 0, repeated: false };
   let lines = 0;
@@ -150,7 +163,11 @@ function faultOfUnterminated(draft: TelegramDraft, broken: boolean): P1Fault | n
   return null;
 }
 
+/** An Iskra of the north prints its clock, no version and no CRC. */
+const WITHOUT_CRC = /^ISk9\\2MIE7/;
+
 function isCrcExpected(draft: TelegramDraft): boolean {
+  if (WITHOUT_CRC.test(draft.header)) return false;
   if (draft.version !== null) return !(Number(draft.version) < FIRST_VERSION_WITH_CRC);
   return draft.meterTime !== null || draft.clockInvalid;
 }

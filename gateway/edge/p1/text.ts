@@ -76,6 +76,15 @@ export function readPlain(bytes: Buffer, from: number, to: number): string | nul
   return notBlank(bytes.toString('latin1', from, to));
 }
 
+/** Five digits as the hex of their ASCII, as Wallonia's Iskra prints its version: 3231313130 is 21110. */
+const VERSION_IN_HEX = /^(?:3\d){5}$/;
+
+/** A version as printed; in digits where it is printed in hex. */
+export function readVersion(bytes: Buffer, from: number, to: number): string | null {
+  const text = readPlain(bytes, from, to);
+  return text !== null && VERSION_IN_HEX.test(text) ? Buffer.from(text, 'hex').toString('latin1') : text;
+}
+
 function notBlank(text: string): string | null {
   const trimmed = text.trim();
   return trimmed === '' ? null : trimmed;

@@ -67,6 +67,31 @@ export function readTime(bytes: Uint8Array, from: number, to: number): P1Time | 
   return { epochSeconds: localSeconds - offsetMinutes * 60, offsetMinutes, assumed: false };
 }
 
+/** COSEM date-time (IEC 62056-6-2 §4.1.6.1) in hex: year, month, day, weekday, time, hundredths, deviation, status. */
+const DATE_TIME =
+  /^([0-9A-F]{4})([0-9A-F]{2})([0-9A-F]{2})[0-9A-F]{2}([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})[0-9A-F]{2}([0-9A-F]{4})[0-9A-F]{2}$/i;
+const DATE_TIME_DIGITS = 24;
+const DEVIATION_HOURS = { winter: -60, summer: -120 } as const;
+
+/** The clock of a Slovenian Iskra, which prints the octets of its COSEM object in hex; null where it is none. */
+export function readDateTime(bytes: Buffer, from: number, to: number): P1Time | null {
+  if (to - from !== DATE_TIME_DIGITS) return null;
+  const octets = DATE_TIME.exec(bytes.toString('latin1', from, to));
+  if (octets === null) return null;
+  const [year, month, day, hour, minute, second, deviation] = octets
+    .slice(1)
+    .map((hex) => Number.parseInt(hex, 16)) as [number, number, number, number, number, number, number];
+  const deviationMinutes = (deviation << 16) >> 16;
+  const isSummer = deviationMinutes === DEVIATION_HOURS.summer;
+  if (!isSummer && deviationMinutes !== DEVIATION_HOURS.winter) return null;
+  if (year < CENTURY || year >= CENTURY + 100) return null;
+  const digits = [year - CENTURY, month, day, hour, minute, second].map((part) =>
+    String(part).padStart(2, '0'),
+  );
+  const text = Buffer.from(`${digits.join('')}${isSummer ? 'S' : 'W'}`, 'latin1');
+  return readTime(text, 0, text.length);
+}
+
 /** The ACE4000's way to print a time: the same digits, and what people put between them. */
 const LONG_FORM = 'YY-MM-DD hh:mm:ss';
 const LONG_FORM_DIGITS = /[A-Za-z]/;
