@@ -1,11 +1,14 @@
 import type { Medium, ObisCode, Register, Unit } from '../../protocol/reading.ts';
-import { type LocalDay, QUARTER_SECONDS } from './calendar.ts';
+import { type LocalDay, QUARTER_SECONDS, QUARTERS_MAX } from './calendar.ts';
 import { increaseMax, rescale, SAMPLE_TOLERANCE_SECONDS } from './quality.ts';
 
 /** Not sampled. Outside of what `store` puts in. */
 export const MISSING = -0x8000_0000;
 
 const OFFSET_MAX = 0x7fff_ffff;
+
+/** Whole steps, of 32 bits or of 53. */
+type Slots = Int32Array | Float64Array;
 
 /** The last value that was sampled before the day began, for the first period and for falls and jumps. */
 export interface Carry {
@@ -15,7 +18,8 @@ export interface Carry {
 
 /**
  * The samples of one register over one day. A process may hold 10,000 devices, so a day is one array of 32-bit
- * offsets from the first value (388 bytes a register), not a list of objects.
+ * offsets from the first value (388 bytes a register), not a list of objects. Registers of finer steps, of which a
+ * day may count more than 2^31, have wider slots: an eBZ prints eight decimals of a kWh.
  *
  * Slot `n` is the sample for the boundary that begins quarter-hour `n`; the last slot is the midnight that ends
  * the day. A register with capture times of its own (M-Bus) also keeps how many seconds after the boundary.
@@ -27,10 +31,11 @@ export interface Row {
   readonly increaseMax: number;
   readonly start: number;
   /** Offsets from `base`, MISSING where nothing was sampled. */
-  readonly values: Int32Array;
+  readonly values: Slots;
   /** Per slot the seconds after its boundary; null for a register that is sampled with the edge's own clock. */
   readonly seconds: Int16Array | null;
-  readonly base: number;
+  /** Moved to where a register stands that fell by more than a slot holds, while there is no sample yet. */
+  base: number;
   readonly carry: Carry | null;
 }
 
@@ -40,7 +45,7 @@ export function newRow(medium: Medium, register: Register, day: LocalDay): Row |
   if (limit === undefined) return undefined;
   const { obis, unit, scaler, value } = register;
   return {
-    ...emptySlots(day, register.time !== null),
+    ...emptySlots(day, register.time !== null, limit),
     obis,
     unit,
     scaler,
@@ -55,7 +60,7 @@ export function followingRow(row: Row, day: LocalDay): Row {
   const carry = lastSample(row) ?? row.carry;
   return {
     ...row,
-    ...emptySlots(day, row.seconds !== null),
+    ...emptySlots(day, row.seconds !== null, row.increaseMax),
     base: carry?.value ?? row.base,
     carry,
   };
@@ -70,14 +75,16 @@ export function restoredRow(
   const { obis, unit, scaler, base, carry, timed } = row;
   const limit = increaseMax(medium, unit, scaler);
   if (limit === undefined) return undefined;
-  return { ...emptySlots(day, timed), obis, unit, scaler, increaseMax: limit, base, carry };
+  return { ...emptySlots(day, timed, limit), obis, unit, scaler, increaseMax: limit, base, carry };
 }
 
-function emptySlots(day: LocalDay, timed: boolean): Pick<Row, 'start' | 'values' | 'seconds'> {
+function emptySlots(day: LocalDay, timed: boolean, limit: number): Pick<Row, 'start' | 'values' | 'seconds'> {
+  const slots = day.quarters + 1;
+  const values = limit * QUARTERS_MAX > OFFSET_MAX ? new Float64Array(slots) : new Int32Array(slots);
   return {
     start: day.start,
-    values: new Int32Array(day.quarters + 1).fill(MISSING),
-    seconds: timed ? new Int16Array(day.quarters + 1) : null,
+    values: values.fill(MISSING),
+    seconds: timed ? new Int16Array(slots) : null,
   };
 }
 
@@ -110,10 +117,18 @@ function store(row: Row, slot: number, register: Register, seconds: number): boo
   if (slot < 0 || slot >= row.values.length || row.values[slot] !== MISSING) return false;
   const value = rescale(register.value, register.scaler, row.scaler);
   // A value that cannot be said in the steps of this day, or lies 2^31 steps away, is a gap rather than a guess.
-  if (value === null || Math.abs(value - row.base) > OFFSET_MAX) return false;
+  if (value === null) return false;
+  if (Math.abs(value - row.base) > offsetMax(row)) {
+    if (hasSamples(row)) return false;
+    row.base = value;
+  }
   row.values[slot] = value - row.base;
   if (row.seconds !== null) row.seconds[slot] = seconds;
   return true;
+}
+
+function offsetMax({ values }: Row): number {
+  return values instanceof Float64Array ? Number.MAX_SAFE_INTEGER : OFFSET_MAX;
 }
 
 export function hasSamples({ values }: Row): boolean {
