@@ -2,6 +2,7 @@ import { BELGIAN } from './belgian.ts';
 import { DUTCH } from './dutch.ts';
 import { ELSEWHERE } from './elsewhere.ts';
 import { HUNGARIAN } from './hungary.ts';
+import { ISKRA } from './iskra.ts';
 import { ENCRYPTED } from './luxembourg.ts';
 import { NORDIC } from './nordic.ts';
 import { OTHER_MEDIA } from './other-media.ts';
@@ -16,6 +17,7 @@ const ROWS = {
   ...HUNGARIAN,
   ...OTHER_MEDIA,
   ...PUSHED,
+  ...ISKRA,
   ...ELSEWHERE,
 } as const;
 

@@ -1,20 +1,16 @@
 import {
-  breaker,
   centiCurrents,
   clock,
   END,
   eachPhase,
-  energies,
   fixed,
   hexLine,
-  letterlessClock,
   message,
   meterSerial,
   phaseExports,
   phaseImports,
   plainLine,
   powers,
-  rate,
   sagsAndSwells,
   voltages,
   wholeCurrents,
@@ -123,22 +119,6 @@ const ace4000Gas: Line = (out, { devices }) => {
   if (gas.valve !== null) out.text('7-0:24.4.0*255(').number(gas.valve, 1).text(END);
 };
 
-const iskra5 = (time: Line): readonly Line[] => [
-  fixed('1-0:0.0.0(00000000)\r\n'),
-  plainLine('0-0:96.1.0(', ({ serial }) => serial),
-  time,
-  energies,
-  rate,
-  powers,
-  phaseImports,
-  phaseExports,
-  voltages,
-  wholeCurrents,
-  breaker,
-  message,
-  fixed('0-1:96.1.1()\r\n'),
-];
-
 export const ELSEWHERE = {
   lithuania: dialect({
     after:
@@ -169,16 +149,6 @@ export const ELSEWHERE = {
       message,
       meterSerial,
     ],
-  }),
-  ireland: dialect({
-    after: 'an Iskra MIE5T of Ireland: an STX in its first line, an M-Bus channel without a number',
-    header: 'ISk5\u0002SIM5T-200',
-    lines: iskra5(clock),
-  }),
-  'wallonia-iskra': dialect({
-    after: "an Iskra MIE5 of Wallonia's smaller operators: neither version nor letter behind its clock",
-    header: 'ISk5\\2SIM5E-200',
-    lines: iskra5(letterlessClock),
   }),
   'sagemcom-xt211': dialect({
     after: 'a Sagemcom XT211 on channel 1: an EAN of blanks, closed months that are counted and not printed',

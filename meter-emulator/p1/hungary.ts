@@ -5,6 +5,7 @@ import {
   hexLine,
   message,
   numberLine,
+  plainLine,
   powers,
   rate,
   voltages,
@@ -74,6 +75,23 @@ const monthClose: Line = (out, state) => {
   out.text('(').number(last.powerW, 2, 3).text('*kW)\r\n');
 };
 
+/** A Holley leaves a blank behind each unit. */
+const spacedEnergies: readonly Line[] = [
+  numberLine('1-0:1.8.0(', 6, 3, '*kWh )\r\n', importTotalWh),
+  numberLine('1-0:1.8.1(', 6, 3, '*kWh )\r\n', ({ importWh }) => importWh[0]),
+  numberLine('1-0:1.8.2(', 6, 3, '*kWh )\r\n', ({ importWh }) => importWh[1]),
+  numberLine('1-0:2.8.0(', 6, 3, '*kWh )\r\n', exportTotalWh),
+];
+const spacedVoltages = eachPhase(['1-0:32.7.0(', '1-0:52.7.0(', '1-0:72.7.0('], (out, { voltageDeciV }) => {
+  out.number(voltageDeciV, 3, 1).text('*V )\r\n');
+});
+/** The end of the last month under the code of the clock, and once more under its own. */
+const lastMonthEnd: Line = (out, { closedPeaks }) => {
+  const last = closedPeaks.at(-1);
+  if (last !== undefined)
+    out.text('0-0:1.0.0(').time(last.monthEnd).text(')\r\n1-0:0.1.2(').time(last.monthEnd).text(')\r\n');
+};
+
 export const HUNGARIAN = {
   hungary: dialect({
     after: "E.ON's description of the customer interface in Hungary, a Sagemcom",
@@ -99,6 +117,23 @@ export const HUNGARIAN = {
       quadrantPowers,
       fuses,
       monthClose,
+      message,
+    ],
+  }),
+  'hungary-holley': dialect({
+    after:
+      "a Holley of Hungary: a slash in its name, blanks behind its units, last month's end as a second clock",
+    header: 'HLY5/SIM77-METER',
+    periodSeconds: 10,
+    lines: [
+      clock,
+      plainLine('0-0:96.1.0(', ({ serial }) => serial),
+      rate,
+      ...spacedEnergies,
+      spacedVoltages,
+      wholeCurrents,
+      powers,
+      lastMonthEnd,
       message,
     ],
   }),

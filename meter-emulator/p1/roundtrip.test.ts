@@ -105,7 +105,15 @@ const state: fc.Arbitrary<P1MeterState> = fc.record({
 });
 
 /** These print numbers as they are, and one that looks like hex of letters would be read as those. */
-const PLAIN: ReadonlySet<P1Dialect> = new Set(['heat-nl', 'ireland', 'wallonia-iskra', 'ace4000', 'ebz-dd3']);
+const PLAIN: ReadonlySet<P1Dialect> = new Set([
+  'heat-nl',
+  'ireland',
+  'hungary-holley',
+  'wallonia-iskra',
+  'wallonia-iskra-2.1.1',
+  'ace4000',
+  'ebz-dd3',
+]);
 
 /** The state as this dialect can show it. */
 function suited(dialect: P1Dialect, drawn: P1MeterState): P1MeterState {

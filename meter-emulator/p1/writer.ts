@@ -16,6 +16,10 @@ const HEX_DIGITS = Buffer.from('0123456789ABCDEF', 'latin1');
 /** What a meter prints where it knows no time. */
 const PLACEHOLDER_TIME = '632525252525S';
 
+/** IEC 62056-6-2 §4.1.6.1; the highest bit of its status says summer time. */
+const DATE_TIME_BYTES = 12;
+const STATUS_SUMMER = 0x80;
+
 /** Of the four digits of a CRC the first is its highest. */
 const CRC_FIRST_SHIFT = 12;
 
@@ -133,6 +137,23 @@ export class TelegramWriter {
     const pairs = this.bytes.toString('latin1', from, this.length).match(/../g)!;
     this.length = from;
     return this.text(`${pairs.slice(0, 3).join('-')} ${pairs.slice(3).join(':')}`);
+  }
+
+  /** Year, month, day, day of the week, time, no hundredths, deviation from local to universal time, status. */
+  dateTime({ epochSeconds, offsetMinutes }: Timestamp): this {
+    const seconds = epochSeconds + offsetMinutes * 60;
+    const days = Math.floor(seconds / SECONDS_PER_DAY);
+    const second = seconds - days * SECONDS_PER_DAY;
+    const isSummer = offsetMinutes === SUMMER_OFFSET_MINUTES;
+    const octets = Buffer.alloc(DATE_TIME_BYTES);
+    const [year, month, day] = civil(days);
+    octets.writeUInt16BE(year, 0);
+    // 1970-01-01 was a Thursday; Monday is 1.
+    octets.set([month, day, ((days + 3) % 7) + 1], 2);
+    octets.set([(second / 3600) | 0, ((second % 3600) / 60) | 0, second % 60, 0], 5);
+    octets.writeInt16BE(-offsetMinutes, 9);
+    octets.writeUInt8(isSummer ? STATUS_SUMMER : 0, 11);
+    return this.hex(octets.toString('latin1'));
   }
 
   private digits(time: Timestamp): this {

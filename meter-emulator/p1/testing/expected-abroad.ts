@@ -189,7 +189,20 @@ const heat: Part = (state) => ({
   })),
 });
 
+const holley: Part = (state) => ({
+  ...common(state),
+  breaker: null,
+  meterTime: time(state.time),
+  registers: withRates(state).filter(({ obis }) => /:(1\.8\.[012]|2\.8\.0)$/.test(obis)),
+  instants: [...volts(state), ...amperes(state, 0), ...powers(state, 2)],
+  unknown: state.closedPeaks.slice(-1).flatMap(({ monthEnd }) => {
+    const printedTime = `${localDigits(monthEnd)}${monthEnd.offsetMinutes === 120 ? 'S' : 'W'}`;
+    return [`0-0:1.0.0(${printedTime})`, `1-0:0.1.2(${printedTime})`];
+  }),
+});
+
 export const EXPECTED_ABROAD = {
+  'hungary-holley': holley,
   luxembourg,
   austria,
   sweden: sweden('kvarh', 'kvar'),

@@ -1,4 +1,4 @@
-import type { P1Channel, P1Quantity } from '../../../gateway/edge/p1/telegram.ts';
+import type { P1Quantity } from '../../../gateway/edge/p1/telegram.ts';
 import type { ObisCode } from '../../../protocol/reading.ts';
 import { failures } from './expected-dutch.ts';
 import {
@@ -6,6 +6,7 @@ import {
   active,
   amperes,
   common,
+  emptyChannel,
   exported,
   imported,
   type Part,
@@ -90,33 +91,13 @@ const lithuania: Part = (state) => {
   };
 };
 
-const emptyChannel: P1Channel = {
-  channel: 1,
-  deviceType: null,
-  medium: null,
-  serial: null,
-  ean: null,
-  valve: null,
-  readings: [],
-};
-
 const onChannelOne = ({ obis, ...rest }: P1Quantity): P1Quantity => ({
   ...rest,
   obis: obis.replace('1-0:', '1-1:') as ObisCode,
 });
 
-const iskra5: Part = (state) => ({
-  ...common(state),
-  meterTime: time(state.time),
-  registers: rates(state, 6),
-  instants: [...powers(state, 2), ...phasePowers(state, 2), ...volts(state), ...amperes(state, 0)],
-  channels: [emptyChannel],
-});
-
 export const EXPECTED_ELSEWHERE = {
   lithuania,
-  ireland: iskra5,
-  'wallonia-iskra': (state) => ({ ...iskra5(state), meterTime: letterless(state.time) }),
   'sagemcom-xt211': (state) => {
     const { monthPeak, quarterPowerW } = state;
     return {

@@ -142,3 +142,14 @@ export const withRates = (state: P1MeterState): P1Quantity[] => {
     ...energies('2', [exported(state), ...state.exportWh, ...state.laterExportWh!]),
   ];
 };
+
+/** A channel of which nothing is said but that it is there. */
+export const emptyChannel: P1Channel = {
+  channel: 1,
+  deviceType: null,
+  medium: null,
+  serial: null,
+  ean: null,
+  valve: null,
+  readings: [],
+};

@@ -5,6 +5,7 @@ import { EXPECTED_ABROAD } from './expected-abroad.ts';
 import { EXPECTED_BELGIAN } from './expected-belgian.ts';
 import { EXPECTED_DUTCH } from './expected-dutch.ts';
 import { EXPECTED_ELSEWHERE } from './expected-elsewhere.ts';
+import { EXPECTED_ISKRA } from './expected-iskra.ts';
 import { nothing, type Part } from './expected-parts.ts';
 import { EXPECTED_PUSHED } from './expected-pushed.ts';
 
@@ -13,6 +14,7 @@ const EXPECTED: Readonly<Record<P1Dialect, Part>> = {
   ...EXPECTED_DUTCH,
   ...EXPECTED_ABROAD,
   ...EXPECTED_PUSHED,
+  ...EXPECTED_ISKRA,
   ...EXPECTED_ELSEWHERE,
 };
 
