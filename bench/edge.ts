@@ -12,7 +12,7 @@ import { issueDevices } from '../pki/development.ts';
 import type { TenantId } from '../protocol/identity.ts';
 import { startEdge, stopEdge } from './edge/process.ts';
 import { buildProgram, FROM_SOURCES } from './edge/program.ts';
-import type { FloorCounts, MetersReady, MetersRequest } from './edge/protocol.ts';
+import type { FloorCounts, MetersClock, MetersReady, MetersRequest } from './edge/protocol.ts';
 import type { Bench, BenchRequest, Figure } from './lib/bench.ts';
 import { cpuNanoseconds, residentKib } from './lib/cpu.ts';
 import { type HeadEnd, startHeadEnd } from './lib/head-end.ts';
@@ -99,15 +99,11 @@ async function measure(
     Array.from({ length: shape.devices }, () => ({ home: HOME, guests: water === null ? [] : [water] })),
     { nowMs: Date.now() },
   );
-  const startedAtMs = Date.now();
-  const originMs = day.end * 1_000 - BEFORE_MIDNIGHT_MS - warmUpMs - runMs - START_MS;
-  const clock: MetersRequest['clock'] = { originMs, startedAtMs, speed: 1 };
   const request: MetersRequest = {
     p1: shape.devices,
     modbus: shape.devices * shape.modbus,
     mbus: water !== null,
     blockBytes: shape.blockBytes,
-    clock,
   };
   const started: ChildProcess[] = [];
   const play = (module: string, argument: unknown): ChildProcess => {
@@ -121,6 +117,10 @@ async function measure(
     const [ready] = (await once(meters, 'message')) as [MetersReady];
     const floor = play('./edge/floor.ts', ready.p1);
     await once(floor, 'message');
+    const startedAtMs = Date.now();
+    const originMs = day.end * 1_000 - BEFORE_MIDNIGHT_MS - warmUpMs - runMs - START_MS;
+    const clock: MetersClock = { originMs, startedAtMs, speed: 1 };
+    meters.send(clock);
     const edge = await startEdge({
       program,
       nodeFlags: [...nodeFlags, ...profiling(profile, shape)],
@@ -164,7 +164,7 @@ async function measure(
 }
 
 /** The edge needs a moment to start; midnight waits for it. */
-const START_MS = 6_000;
+const START_MS = 8_000;
 
 /** CPU time, user and system of all threads, as a percentage of the elapsed time. */
 async function shares(pids: readonly number[], runMs: number): Promise<number[]> {

@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { offsetMinutesAt } from '../../gateway/edge/calendar.ts';
 import { profileNamed } from '../../gateway/edge/modbus/profiles.ts';
-import { simulatedClock } from '../../gateway/runtime/clock.ts';
+import { type Clock, simulatedClock, systemClock } from '../../gateway/runtime/clock.ts';
 import { ModbusDevice } from '../../meter-emulator/modbus/device.ts';
 import { modbusMeterOf } from '../../meter-emulator/modbus/meter.ts';
 import { registerImage } from '../../meter-emulator/modbus/registers.ts';
@@ -13,7 +13,7 @@ import { serveModbusTcp } from '../../meter-emulator/modbus/server.ts';
 import { encodeTelegramBytes, type P1MeterState } from '../../meter-emulator/p1/encode.ts';
 import { stateOf } from '../../meter-emulator/p1/example.ts';
 import { MODBUS_PROFILE } from './process.ts';
-import type { MetersReady, MetersRequest } from './protocol.ts';
+import type { MetersClock, MetersReady, MetersRequest } from './protocol.ts';
 
 const PERIOD_MS = 1_000;
 
@@ -23,12 +23,16 @@ const WH_PER_SECOND = 1;
 /** 115200 8N1: a start bit, eight of data and a stop bit. */
 const BYTES_PER_MS = 11.52;
 
-const { p1, modbus, mbus, blockBytes, clock: clockOptions } = JSON.parse(process.argv[2]!) as MetersRequest;
-const clock = simulatedClock(clockOptions);
+const { p1, modbus, mbus, blockBytes } = JSON.parse(process.argv[2]!) as MetersRequest;
+/** Until one is told, the meters are mute. */
+let clock: Clock | null = null;
+process.on('message', (told: MetersClock) => {
+  clock = simulatedClock(told);
+});
 
 /** A meter at this second: three phases, thirteen months of peaks, what hangs on its M-Bus. */
 function stateNow(meter: number): P1MeterState {
-  const epochSeconds = Math.floor(clock.nowMs() / 1_000);
+  const epochSeconds = Math.floor((clock ?? systemClock).nowMs() / 1_000);
   const time = { epochSeconds, offsetMinutes: offsetMinutesAt(epochSeconds) };
   const base = stateOf(meter);
   const counted = (epochSeconds % 864_000) * WH_PER_SECOND;
@@ -71,7 +75,7 @@ async function serveP1(meter: number): Promise<number> {
   const turn = (): void => {
     dueMs += PERIOD_MS;
     setTimeout(turn, Math.max(0, dueMs - performance.now()));
-    if (sockets.size === 0) return;
+    if (clock === null || sockets.size === 0) return;
     // The encoder's bytes are shared, and a block may have to wait.
     const bytes = Buffer.from(telegram(meter));
     for (const socket of sockets) send(socket, bytes);

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DeviceIdentity, saveDeviceIdentity } from '../../pki/development.ts';
 import type { TenantId } from '../../protocol/identity.ts';
-import type { MetersReady, MetersRequest } from './protocol.ts';
+import type { MetersClock, MetersReady } from './protocol.ts';
 
 export const MODBUS_PROFILE = 'sdm630';
 
@@ -21,7 +21,7 @@ export interface EdgeOptions {
   readonly identities: readonly DeviceIdentity[];
   /** Whose the water meters are; null where there are none. */
   readonly water: TenantId | null;
-  readonly clock: MetersRequest['clock'];
+  readonly clock: MetersClock;
   readonly meters: MetersReady;
   readonly jitterMs: number;
 }

@@ -8,9 +8,10 @@ export interface MetersRequest {
   readonly mbus: boolean;
   /** Bytes that a bridge passes on at a time; null: a telegram as a whole. */
   readonly blockBytes: number | null;
-  /** What the meters' clocks show. */
-  readonly clock: Pick<SimulatedClockOptions, 'originMs' | 'startedAtMs' | 'speed'>;
 }
+
+/** Told to the meters before they are read: what their clocks show. */
+export type MetersClock = Pick<SimulatedClockOptions, 'originMs' | 'startedAtMs' | 'speed'>;
 
 export interface MetersReady {
   /** One a meter. */
