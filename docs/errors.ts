@@ -12,6 +12,7 @@ const ROOMS: ReadonlyArray<readonly [folder: string, title: string]> = [
   ['gateway/edge', 'Edge: the meter’s side'],
   ['gateway/front', 'Front: the door that meters reach'],
   ['gateway/router', 'Router: one operator’s uplink'],
+  ['gateway/desk', 'Desk: one operator’s tele-operations'],
   ['meter-emulator', 'Meter emulator and fleet'],
   ['deploy/mdm-standin', 'The simulated MDM'],
   ['gateway/cli', 'Command line'],

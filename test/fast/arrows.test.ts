@@ -14,6 +14,7 @@ const ROOMS: Record<string, readonly string[]> = {
   'gateway/edge': ['protocol', 'pki/trust', 'gateway/runtime'],
   'gateway/front': ['protocol', 'pki/trust', 'gateway/runtime', 'gateway/bus/port'],
   'gateway/router': ['protocol', 'pki/trust', 'gateway/runtime', 'gateway/bus/port'],
+  'gateway/desk': ['protocol', 'pki/trust', 'gateway/runtime', 'gateway/bus/port'],
   'meter-emulator': ['protocol', 'pki', 'gateway/runtime', 'gateway/edge'],
   'deploy/mdm-standin': ['protocol', 'gateway/runtime'],
   'gateway/cli': [
