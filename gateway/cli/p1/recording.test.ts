@@ -31,6 +31,11 @@ const RECORDINGS: Readonly<Record<string, Buffer>> = {
   'UTF-16 as PowerShell writes it': inUtf16(TEXT, true),
   'UTF-16 the other way round': inUtf16(TEXT, false),
   'CR alone at the line ends': Buffer.from(TEXT.replaceAll('\n', ''), 'latin1'),
+  'line ends as source code writes them': Buffer.from(
+    TEXT.replaceAll('\\', '\\\\').replaceAll('\r', '\\r').replaceAll('\n', '\\n'),
+    'latin1',
+  ),
+  'JSON without its quotes': Buffer.from(JSON.stringify(TEXT).slice(1, -1), 'latin1'),
   'a hex dump': Buffer.from(pairs.join(''), 'latin1'),
   'a hex dump with blanks and lines': Buffer.from(
     pairs.map((pair, index) => pair.toUpperCase() + (index % 16 === 15 ? '\n' : ' ')).join(''),
@@ -55,6 +60,17 @@ describe('a recording', () => {
     const middle = Buffer.from(`2F484A4B2F484A4B2F48)\r\n${TEXT}`, 'latin1');
     expect(restored(middle).includes(SENT)).toBe(true);
     expect(restored(middle, [22, 40]).includes(SENT)).toBe(true);
+  });
+
+  it('with a backslash in a name is none that somebody wrote down', () => {
+    const named = Buffer.from(TEXT.replace(/^\/[^\r]*/, '/ISk5\\n2MT\\r\\nX'), 'latin1');
+    expect(restored(named)).toEqual(named);
+  });
+
+  it('that somebody wrote down in quotes, with the name as it is and an octet by its number, is read', () => {
+    const written = `"${TEXT.replace('FLU', '\\x46L\\u0055').replaceAll('\r\n', '\\r\\n')}"\n`;
+    expect(written).toContain('\\253');
+    expect(restored(Buffer.from(written)).toString()).toBe(`"${TEXT}"\n`);
   });
 
   it.each(Object.entries(RECORDINGS))('is turned back into what the port sent: %s', (_, bytes) => {

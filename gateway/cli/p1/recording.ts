@@ -1,7 +1,8 @@
 /**
  * What lies between a port and a file: editors, terminals and loggers change bytes. A recording that PowerShell wrote
- * as UTF-16, one with line ends of CR alone, and a dump in hex are turned back into what the port sent. Anything else
- * passes as it is, above all what a port sends, which is none of these.
+ * as UTF-16, one with line ends of CR alone, a dump in hex, and a telegram as source code and logs write it (`\r\n`
+ * for a line end) are turned back into what the port sent. Anything else passes as it is, above all what a port sends,
+ * which is none of these.
  */
 
 /** So many bytes of a recording tell what it is: a first line and a bit. */
@@ -52,9 +53,11 @@ function stepOf(head: Buffer, isAll: boolean): Step | null {
     if (!isWhole && digits.length < HEX_DIGITS_MIN) return null;
     return digits.length >= HEX_DIGITS_MIN && HEX_BEGINNINGS.test(digits) ? fromHex() : asItIs;
   }
+  const beginning = text.slice(0, HEAD_BYTES_MAX);
+  if (LINE_END_WRITTEN.test(beginning)) return fromWritten();
   if (text.includes('\n')) return asItIs;
-  if (BARE_CR_AFTER_HEADER.test(text)) return withLineFeeds();
-  return isWhole || !text.startsWith('/') ? asItIs : null;
+  if (BARE_CR_AFTER_HEADER.test(beginning)) return withLineFeeds();
+  return isWhole || !TELEGRAM_BEGINS.test(text) ? asItIs : null;
 }
 
 /** Nothing but hex digits and what people put between pairs of them. */
@@ -64,6 +67,10 @@ const HEX_JOINTS = /[\s,:]/g;
 const HEX_BEGINNINGS = /^(?:DB08|2F|7EA|68)/i;
 /** A first line, and behind it a CR that no LF follows. */
 const BARE_CR_AFTER_HEADER = /\/[0-9A-Za-z]{3}[^\r\n()]*\r+[^\r\n]/;
+
+/** On one line: a first line, `\n` in two characters behind it, and something in brackets with another. */
+const LINE_END_WRITTEN = /^[^\r\n]*\/[0-9A-Za-z]{3}[^\r\n()]*\\n[^\r\n]*\([^\r\n()]*\)(?:\\r)?\\n/;
+const TELEGRAM_BEGINS = /^[ "'`]*\//;
 
 function fromUtf16(encoding: 'utf-16le' | 'utf-16be'): Step {
   const decoder = new TextDecoder(encoding);
@@ -82,6 +89,28 @@ function fromHex(): Step {
     const digits = rest + text.replaceAll(HEX_JOINTS, '');
     rest = digits.length % 2 === 0 ? '' : digits.slice(-1);
     return Buffer.from(digits.slice(0, digits.length - rest.length), 'hex');
+  };
+}
+
+const WRITTEN = /\\(?:[rn\\"'`/]|x[0-9A-Fa-f]{2}|u00[0-9A-Fa-f]{2})/g;
+/** What may go on in the next block. */
+const WRITTEN_IN_PART = /(?<!\\)(?:\\\\)*(\\(?:x[0-9A-Fa-f]?|u(?:0(?:0[0-9A-Fa-f]?)?)?)?)$/;
+
+function meant(written: string): string {
+  const name = written[1]!;
+  if (name === 'r') return '\r';
+  if (name === 'n') return '\n';
+  return written.length > 2 ? String.fromCharCode(Number.parseInt(written.slice(2), 16)) : name;
+}
+
+/** Escapes as C, Python, JavaScript and JSON write them; a backslash before anything else is one. */
+function fromWritten(): Step {
+  let rest = '';
+  return (block, isLast) => {
+    const bytes = Buffer.from(block.buffer, block.byteOffset, block.byteLength);
+    const text = rest + bytes.toString('latin1');
+    rest = isLast ? '' : (WRITTEN_IN_PART.exec(text)?.[1] ?? '');
+    return Buffer.from(text.slice(0, text.length - rest.length).replaceAll(WRITTEN, meant), 'latin1');
   };
 }
 
