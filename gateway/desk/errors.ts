@@ -25,6 +25,8 @@ export const DESK_ERRORS = {
     'As many commands wait for this meter as a desk keeps for one. Cancel some, or wait until they have ended.',
   ERR_DESK_ROLE: 'The role of whoever asks may not do that to this command.',
   ERR_DESK_SAME_PERSON: 'A command in quarantine is released by somebody else than whoever proposed it.',
+  ERR_DESK_AUDIT_LINE:
+    'A line is none of an audit export: cut, edited or of another version. Fetch the export again.',
   ERR_DESK_STORE:
     'The database of the desk could not be opened or written; nothing of what was asked for happened. The cause says why.',
   ERR_DESK_STORE_VERSION:
