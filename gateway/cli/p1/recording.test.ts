@@ -68,7 +68,7 @@ describe('a recording', () => {
   });
 
   it('that somebody wrote down in quotes, with the name as it is and an octet by its number, is read', () => {
-    const written = `"${TEXT.replace('FLU', '\\x46L\\u0055').replaceAll('\r\n', '\\r\\n')}"\n`;
+    const written = `"${TEXT.replace('_A', '\\x5fA').replace('(50217)', '(5\\u0030217)').replaceAll('\r\n', '\\r\\n')}"\n`;
     expect(written).toContain('\\253');
     expect(restored(Buffer.from(written)).toString()).toBe(`"${TEXT}"\n`);
   });
