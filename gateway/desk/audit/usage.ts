@@ -30,10 +30,16 @@ const NAME: Readonly<Record<UsageKind, (date: Temporal.PlainDate) => string>> = 
   month: (date) => `${date.year}-${two(date.month)}`,
 };
 
-/** The period of each kind in which a moment lies. */
+let known:
+  | { readonly date: Temporal.PlainDate; readonly names: Readonly<Record<UsageKind, string>> }
+  | undefined;
+
+/** The period of each kind in which a moment lies. It is asked for every row, and a day has many. */
 export function periodsAt(epochSeconds: number): Readonly<Record<UsageKind, string>> {
   const date = localDate(epochSeconds);
-  return { day: NAME.day(date), week: NAME.week(date), month: NAME.month(date) };
+  if (known?.date !== date)
+    known = { date, names: { day: NAME.day(date), week: NAME.week(date), month: NAME.month(date) } };
+  return known.names;
 }
 
 /** The oldest period of each kind that is still kept: the running one counts. */

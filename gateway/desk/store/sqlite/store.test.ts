@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isHesError } from '../../../../protocol/errors.ts';
+import type { TenantId } from '../../../../protocol/identity.ts';
+import { type StoreFixture, storeContract } from '../contract.ts';
+import { auditEntry, idOf, newCommand, ORES } from '../contract-samples.ts';
+import { SCHEMA_VERSION } from './schema.ts';
+import { openSqliteStore } from './store.ts';
+
+storeContract('SQLite', async (): Promise<StoreFixture> => {
+  const directory = mkdtempSync(join(tmpdir(), 'hes-desk-'));
+  const path = join(directory, 'desk.sqlite');
+  let store = openSqliteStore({ path, tenant: ORES });
+  return {
+    store,
+    async reopen() {
+      await store.close();
+      store = openSqliteStore({ path, tenant: ORES });
+      return store;
+    },
+    async dispose() {
+      await store.close();
+      rmSync(directory, { recursive: true });
+    },
+  };
+});
+
+describe('the file of a desk', () => {
+  let directory: string;
+  let path: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'hes-desk-'));
+    path = join(directory, 'data', 'desk.sqlite');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const opening = (tenant = ORES): string => {
+    try {
+      openSqliteStore({ path, tenant });
+      return 'none';
+    } catch (error) {
+      return isHesError(error) ? error.code : String(error);
+    }
+  };
+
+  it('is refused to the desk of another tenant, and where it is no database or newer than the program', async () => {
+    await openSqliteStore({ path, tenant: ORES }).close();
+    expect(opening('resa' as TenantId)).toBe('ERR_DESK_STORE_TENANT');
+    const database = new DatabaseSync(path);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
+    database.close();
+    expect(opening()).toBe('ERR_DESK_STORE_VERSION');
+    path = directory;
+    expect(opening()).toBe('ERR_DESK_STORE');
+  });
+
+  it('is its owner’s alone', async () => {
+    const store = openSqliteStore({ path, tenant: ORES });
+    await store.transaction((transaction) => transaction.audit(auditEntry()));
+    for (const file of [path, `${path}-wal`, `${path}-shm`])
+      expect(statSync(file).mode & 0o077, file).toBe(0);
+    await store.close();
+  });
+
+  it('refuses by itself to edit or delete audit rows and commands', async () => {
+    const store = openSqliteStore({ path, tenant: ORES });
+    await store.transaction(async (transaction) => {
+      await transaction.insert(newCommand(1, { state: 'executed' }), Uint8Array.of(1));
+      await transaction.audit(auditEntry());
+    });
+    await store.close();
+    const database = new DatabaseSync(path);
+    for (const sql of [
+      `UPDATE audit SET reason = 'another'`,
+      'DELETE FROM audit',
+      'DELETE FROM commands',
+      `UPDATE commands SET state = 'queued' WHERE id = '${idOf(1)}'`,
+    ])
+      expect(() => database.exec(sql), sql).toThrow(/not (edited|deleted|change)|does not change/);
+    database.close();
+  });
+
+  it('commits what came in one turn together, and answers only then', async () => {
+    const store = openSqliteStore({ path, tenant: ORES });
+    const other = new DatabaseSync(path, { readOnly: true });
+    const seen = other.prepare('SELECT count(*) AS count FROM commands');
+    const counts: unknown[] = [];
+    await Promise.all(
+      Array.from({ length: 100 }, async (_, number) => {
+        await store.transaction((transaction) =>
+          transaction.insert(newCommand(number + 1), Uint8Array.of(1)),
+        );
+        counts.push(seen.get()!['count']);
+      }),
+    );
+    expect(new Set(counts)).toEqual(new Set([100]));
+    other.close();
+    await store.close();
+  });
+});

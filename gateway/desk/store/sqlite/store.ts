@@ -1,0 +1,107 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { TenantId } from '../../../../protocol/identity.ts';
+import { type DeskStore, type DeskTransaction, PAGE_MAX } from '../port.ts';
+import { auditReader, auditWriter } from './audit.ts';
+import { commandReader, commandWriter } from './commands.ts';
+import { GroupCommit, storeError } from './group-commit.ts';
+import { meterReader, meterWriter } from './meters.ts';
+import { pages } from './pages.ts';
+import { migrate } from './schema.ts';
+
+/** How long another process may hold the database: a backup, or a desk that is just ending. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/**
+ * WAL lets lists be read while commands are written. With synchronous FULL a commit is on the disk when it returns;
+ * NORMAL would lose the last ones with the power.
+ */
+const WRITER_PRAGMAS = `
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+`;
+
+/**
+ * A desk's store in one file. Reads go by a connection of their own, which sees what was committed and cannot write.
+ * @throws ERR_DESK_STORE, ERR_DESK_STORE_VERSION, ERR_DESK_STORE_TENANT
+ */
+export function openSqliteStore({
+  path,
+  tenant,
+}: {
+  readonly path: string;
+  readonly tenant: TenantId;
+}): DeskStore {
+  const { writer, reader } = open(path, tenant);
+  const methods = { ...commandWriter(writer), ...meterWriter(writer), ...auditWriter(writer, tenant) };
+  const group = new GroupCommit<DeskTransaction>(writer, asyncTransaction(methods));
+
+  const readCommands = commandReader(reader);
+  const readMeters = meterReader(reader);
+  const readAudit = auditReader(reader, tenant);
+  const read = pages(reader);
+  const rows = (limit: number): number => Math.max(1, Math.min(limit, PAGE_MAX));
+
+  return {
+    tenant,
+    transaction: (work) => group.run(work),
+    command: (id) => attempt(() => readCommands.command(id)),
+    evidence: (id) => attempt(() => readCommands.evidence(id)),
+    commands: ({ filter = {}, before, limit }) => attempt(() => read.commands(filter, before, limit)),
+    waitingDevices: ({ nowMs, after, limit }) => attempt(() => read.waitingDevices(nowMs, after, limit)),
+    openCounts: () => attempt(() => read.openCounts()),
+    meter: (device) => attempt(() => readMeters.meter(device)),
+    meters: ({ filter = {}, after, limit }) => attempt(() => read.meters(filter, after, limit)),
+    auditRows: ({ after = 0, limit }) => attempt(() => readAudit.rows(after, rows(limit))),
+    auditHead: () => attempt(() => readAudit.head()),
+    usage: (kind) => attempt(() => readAudit.usage(kind)),
+    async close() {
+      await group.close();
+      if (reader.isOpen) reader.close();
+      if (writer.isOpen) writer.close();
+    },
+  };
+}
+
+function open(path: string, tenant: TenantId): { writer: DatabaseSync; reader: DatabaseSync } {
+  let writer: DatabaseSync | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const options = { timeout: BUSY_TIMEOUT_MS, defensive: true } as const;
+    writer = new DatabaseSync(path, options);
+    // The write-ahead log and its index take the rights of the file that they belong to.
+    chmodSync(path, 0o600);
+    writer.exec(WRITER_PRAGMAS);
+    migrate(writer, tenant);
+    return { writer, reader: new DatabaseSync(path, { ...options, readOnly: true }) };
+  } catch (cause) {
+    writer?.close();
+    throw storeError(cause);
+  }
+}
+
+/** The methods of a transaction, as promises: another store's will wait for a network. */
+function asyncTransaction(
+  methods: {
+    readonly [Name in keyof DeskTransaction]: (
+      ...values: Parameters<DeskTransaction[Name]>
+    ) => Awaited<ReturnType<DeskTransaction[Name]>>;
+  },
+): DeskTransaction {
+  const named = Object.entries(methods as Readonly<Record<string, (...values: unknown[]) => unknown>>);
+  return Object.fromEntries(
+    named.map(([name, method]) => [name, async (...values: unknown[]) => method(...values)]),
+  ) as unknown as DeskTransaction;
+}
+
+/** @throws ERR_DESK_STORE */
+async function attempt<T>(read: () => T): Promise<T> {
+  try {
+    return read();
+  } catch (cause) {
+    throw storeError(cause);
+  }
+}
