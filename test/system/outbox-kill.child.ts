@@ -11,7 +11,8 @@ import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 export const DEVICE = '00112233445566ff' as DeviceId;
 export const OWNERS = ['ores', 'farys'] as TenantId[];
 export const FIRST_DAY = 20_585;
-export const LIMITS = { bytesMax: 24 * 1024, entriesMax: 14, parkedMax: 2 };
+/** By count only does it run full: then it gives up its oldest. */
+export const LIMITS = { bytesMax: 48 * 1024, entriesMax: 14, parkedMax: 2 };
 
 /** The same bytes for the same day in every process: what is read back can be checked. */
 export function entryOf(owner: TenantId, day: number, sequence: number): NewEntry {
@@ -47,10 +48,14 @@ async function work(directory: string, seed: string): Promise<void> {
   say('open');
   for (;;) {
     const day = Math.min(...OWNERS.map((owner) => outbox.throughOf(owner)!)) + 1;
+    const excess = outbox.pendingCount + OWNERS.length - LIMITS.entriesMax;
+    const oldest = outbox.pending().slice(0, Math.max(0, excess));
+    for (const entry of oldest) say(`giving ${entry.owner} ${entry.day}`);
     try {
       say(`storing ${day}`);
       await outbox.append(OWNERS.map((owner) => entryOf(owner, day, outbox.nextSequence(owner, day))));
       say(`stored ${day}`);
+      for (const entry of oldest) say(`gave ${entry.owner} ${entry.day}`);
     } catch (error) {
       if (!isHesError(error)) throw error;
       say(`refused ${error.code}`);

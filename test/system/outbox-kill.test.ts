@@ -48,6 +48,14 @@ async function runAndKill(
   return said.split('\n').slice(0, -1);
 }
 
+/** Delivered, or given up by an outbox that is full: until it is said to be done, it may be there or not. */
+const LEAVING: Readonly<Record<string, 'settling' | 'settled'>> = {
+  settling: 'settling',
+  settled: 'settled',
+  giving: 'settling',
+  gave: 'settled',
+};
+
 /** What the victims said, all together, against what is in the outbox. */
 class Witness {
   readonly #state = new Map<string, 'storing' | 'stored' | 'settling' | 'settled'>();
@@ -61,7 +69,7 @@ class Witness {
           // A day is stored once: a later attempt finds it closed.
           if (what === 'stored' || !this.#state.has(name)) this.#state.set(name, what);
         }
-      else if (what === 'settling' || what === 'settled') this.#state.set(`${owner} ${day}`, what);
+      else if (what !== undefined && what in LEAVING) this.#state.set(`${owner} ${day}`, LEAVING[what]!);
     }
   }
 
