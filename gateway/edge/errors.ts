@@ -24,6 +24,16 @@ export const EDGE_ERRORS = {
   ERR_UPLINK_RECEIPT:
     'The head-end acknowledged a reading without a receipt that its owner can have made. The reading stays: the head-end is wrong, or somebody is in between.',
   ERR_UPLINK_TIMEOUT: 'No receipt came in time: the reading stays in the outbox and is tried again later.',
+  ERR_JOURNAL_READ: 'The journal of operations cannot be read: check the disk.',
+  ERR_JOURNAL_FORMAT:
+    'The file in the place of the journal of operations is not one, is of another device, or of a version that this program does not know. Nothing was removed: move it aside or use the program that wrote it. Without its counters a meter would take old commands again.',
+  ERR_JOURNAL_DAMAGED:
+    'The journal of operations is damaged before its end. Nothing was dropped: keep the file for the operator, who decides whether the meter may begin anew.',
+  ERR_JOURNAL_WRITE:
+    'The disk refused a write of the journal of operations (full, read-only or failing): the meter takes no command until it can be written. Buttons and the limiter go on.',
+  ERR_OPERATIONS_CLOSED: 'The operations of a meter were used after close(): open them again.',
+  ERR_OPERATIONS_BUSY:
+    'Too many commands and events wait for one meter: they come faster than its disk takes them.',
   ERR_UPLINK_ABORTED: 'The wake was ended from outside: what was not acknowledged stays in the outbox.',
 } as const;
 

@@ -1,0 +1,377 @@
+import { join } from 'node:path';
+import { RESULT_CODES, type ResultCode } from '../../../protocol/command/codes.ts';
+import type { CommandId } from '../../../protocol/command/id.ts';
+import type { Outcome } from '../../../protocol/command/outcome.ts';
+import { HesError, isHesError } from '../../../protocol/errors.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import { nodeFiles, type OutboxFiles } from '../outbox/files.ts';
+import { type Lock, takeLock } from '../outbox/lock.ts';
+import { judge, type Moment, type Opened, type Proof, prove, type Trust } from './accept.ts';
+import { happen, type MeterEvent, rule } from './events.ts';
+import type { Installation } from './installation.ts';
+import { Journal } from './journal.ts';
+import { isAnswered, type Known, type Ledger, mayComeAgain, NO_DELTA, newLedger, waits } from './ledger.ts';
+import {
+  PASSING_MAX,
+  RULE_RETRY_SECONDS,
+  RULES_PER_TURN_MAX,
+  TURNS_WAITING_MAX,
+  UNPROVEN_MAX,
+  UNSETTLED_MAX,
+} from './limits.ts';
+import { Performer } from './performer.ts';
+import { initialState, isSilent, isWithheld, type MeterState, withInstallation } from './state.ts';
+import type { Hardware, Notice, Reads, Step } from './step.ts';
+import { type MeterView, viewAt } from './view.ts';
+
+export interface OperationsOptions {
+  /** The device's own: the journal lies in it as `operations`. */
+  readonly directory: string;
+  readonly installation: Installation;
+  readonly hardware: Hardware;
+  /** Who may be believed at this moment: asked with each command. */
+  readonly trust: Trust;
+  /** Whether the clock was ever set, and what it is never set back beyond (epoch seconds). */
+  readonly clock?: () => { readonly set: boolean; readonly floor: number };
+  readonly onNotice?: (notice: Notice) => void;
+  readonly nowMs: number;
+  /** Whether the customer port is open as the meter leaves the van; afterwards `p1.set` says. */
+  readonly port?: boolean;
+  readonly files?: OutboxFiles;
+}
+
+/** What is to be signed, sealed and sent to a tenant, until its receipt is there. */
+export interface OperationResult {
+  readonly id: CommandId;
+  readonly tenant: TenantId;
+  /** Of the uplink message: rising, and the same for each attempt. */
+  readonly sequence: number;
+  readonly outcome: Outcome;
+  /** What has to be read now and goes into the result, and nowhere else. */
+  readonly reads: Reads | null;
+}
+
+/** Why a message is not answered. */
+export type Unanswered =
+  /** Nobody proved to have signed it, and there is no id, or one that is known, or there were too many. */
+  | 'unproven'
+  /** The disk took nothing, and what it will say after a restart is not certain. */
+  | 'uncertain';
+
+export type Receipt =
+  | { readonly answered: true; readonly result: OperationResult }
+  | { readonly answered: false; readonly why: Unanswered; readonly code: ResultCode | null };
+
+type About = Pick<Known, 'id' | 'tenant'>;
+
+/**
+ * A meter under commands: what comes in takes its turn, is judged, lies on the disk before it is done, and its
+ * result is there until it was received. One per device.
+ */
+export class Operations {
+  readonly #options: OperationsOptions;
+  readonly #lock: Lock;
+  readonly #journal: Journal;
+  readonly #performer: Performer;
+  #installation: Installation;
+  /** Results that no disk holds: failures that changed nothing. */
+  #passing: readonly Known[] = [];
+  /** Of commands that came again after their receipt. */
+  readonly #again = new Set<CommandId>();
+  #lastSequence = 0;
+  #ruleRetryAt = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #closed = false;
+
+  private constructor(options: OperationsOptions, lock: Lock, journal: Journal) {
+    this.#options = options;
+    this.#installation = options.installation;
+    this.#lock = lock;
+    this.#journal = journal;
+    this.#performer = new Performer(journal, options.hardware);
+  }
+
+  /** @throws ERR_OUTBOX_LOCKED while another process has it; ERR_JOURNAL_READ, _FORMAT, _DAMAGED */
+  static async open(options: OperationsOptions): Promise<Operations> {
+    const { directory, installation, files = nodeFiles, port = true } = options;
+    const path = join(directory, 'operations');
+    const lock = takeLock(`${path}.lock`);
+    try {
+      const fresh = (): Ledger => newLedger(initialState(installation, { port }));
+      const journal = await Journal.open({ path, device: installation.device, files, fresh });
+      journal.pass(withInstallation(journal.ledger.state, installation));
+      const operations = new Operations(options, lock, journal);
+      await operations.#performer.recover(secondsOf(options.nowMs));
+      await operations.#testAgain(secondsOf(options.nowMs));
+      await operations.#applyRules(secondsOf(options.nowMs));
+      return operations;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** What came by the device's topic of commands, opened. It never throws for what a sender did. */
+  receive(opened: Opened, nowMs: number): Promise<Receipt> {
+    return this.#inTurn(async () => {
+      const receipt = await this.#receive(opened, nowMs);
+      await this.#applyRules(secondsOf(nowMs));
+      return receipt;
+    });
+  }
+
+  /** People, load and power at the meter. @returns whether anything came of it */
+  happen(event: MeterEvent, nowMs: number): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const now = secondsOf(nowMs);
+      const step = happen(this.state, event, { now, installation: this.#installation });
+      const isDone = step !== undefined && (await this.#local(step, now));
+      await this.#applyRules(now);
+      return isDone;
+    });
+  }
+
+  /** Power is back: breakers stay as they are, gas comes back after its leak test. */
+  async powerRestored(nowMs: number): Promise<void> {
+    for (const { channel } of this.state.valves)
+      await this.happen({ kind: 'power-restored', channel }, nowMs);
+  }
+
+  /** What time alone brings; every second or so. */
+  tick(nowMs: number): Promise<void> {
+    return this.#inTurn(() => this.#applyRules(secondsOf(nowMs)));
+  }
+
+  /** What waits for a receipt, oldest first; nothing in airplane mode. */
+  results(): readonly OperationResult[] {
+    if (this.silent) return [];
+    const kept = this.#journal.ledger.known.filter((entry) => waits(entry) || this.#again.has(entry.id));
+    return [...kept, ...this.#passing]
+      .sort((left, right) => left.sequence - right.sequence)
+      .map((entry) => this.#resultOf(entry));
+  }
+
+  /** The receipt for a result is there. An id of no result changes nothing. */
+  settled(id: CommandId): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#again.delete(id);
+      this.#passing = this.#passing.filter((entry) => entry.id !== id);
+      if (!this.#journal.ledger.known.some((entry) => entry.id === id && waits(entry))) return;
+      const delta = { ...NO_DELTA, settled: id };
+      await this.#journal.commit(delta).catch((error: unknown) => {
+        if (!isHesError(error, 'ERR_JOURNAL_WRITE')) throw error;
+        // Forgotten with the process: then it is sent once more.
+        this.#journal.believe(delta);
+      });
+    });
+  }
+
+  /** Meters were installed or taken away, or a calendar changed. */
+  install(installation: Installation): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#installation = installation;
+      const state = withInstallation(this.state, installation);
+      if (state !== this.state) this.#journal.pass(state);
+    });
+  }
+
+  get state(): MeterState {
+    return this.#journal.ledger.state;
+  }
+
+  view(nowMs: number): MeterView {
+    return viewAt(this.state, secondsOf(nowMs));
+  }
+
+  /**
+   * In airplane mode, which was acknowledged: nothing may be sent. Between the command and its receipt nothing but
+   * results may.
+   */
+  get silent(): boolean {
+    return isSilent(this.state);
+  }
+
+  /** Whether a profile must not say anything about a moment: it is of airplane mode. */
+  withheld(epochSeconds: number): boolean {
+    return isWithheld(this.state, epochSeconds);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#turn;
+    this.#lock.release();
+  }
+
+  async #receive(opened: Opened, nowMs: number): Promise<Receipt> {
+    const proof = prove(opened, this.#installation, this.#options.trust);
+    if (!proof.proven) return await this.#refuseUnproven(proof, opened.tenant, nowMs);
+    const { command, signer } = proof;
+    const known = this.#find(command.id);
+    if (known !== undefined && isAnswered(known)) {
+      if (!waits(known)) this.#again.add(known.id);
+      return this.#answer(known);
+    }
+    const about = { id: command.id, tenant: command.tenant };
+    if (this.#journal.ledger.known.filter(({ standing }) => standing === 'open').length >= UNSETTLED_MAX)
+      return this.#pass(this.#entry(about, 'busy', nowMs));
+    if (!(await this.#isReady())) return silence('uncertain', null);
+    const judgement = judge(command, signer, this.#journal.ledger, this.#moment(nowMs));
+    if ('code' in judgement) {
+      const { code, counter, burns } = judgement;
+      if (burns) return await this.#burn(about, code, nowMs);
+      const entry = this.#entry(about, code, nowMs);
+      return await this.#commit({ ...NO_DELTA, known: entry, counter }, entry);
+    }
+    const { take, counter } = judgement;
+    const entry = { ...this.#entry(about, null, nowMs), reads: take.reads };
+    const done = await this.#performer.execute(take, entry, counter, command.expiry);
+    if (done === undefined) return silence('uncertain', null);
+    if (done.code === null) this.#tell(take.notices);
+    return done.code === 'storage' ? this.#pass(done) : this.#answer(done);
+  }
+
+  /** A forgery of what is known changes nothing of it; without an id there is nothing to answer for. */
+  async #refuseUnproven(
+    { code, id }: Extract<Proof, { proven: false }>,
+    tenant: TenantId,
+    nowMs: number,
+  ): Promise<Receipt> {
+    if (id === undefined || this.#find(id) !== undefined) return silence('unproven', code);
+    if (!(await this.#isReady())) return silence('uncertain', code);
+    return await this.#burn({ id, tenant }, code, nowMs);
+  }
+
+  /**
+   * A refusal is final: an id that was refused is never executed, or whoever carries a command could have it refused
+   * first and executed then. Where no counter sees to that the id is kept, and where it cannot be there is no answer.
+   */
+  async #burn(about: About, code: ResultCode, nowMs: number): Promise<Receipt> {
+    const burnt = this.#journal.ledger.known.filter(
+      ({ standing }) => standing === 'unproven' || standing === 'burnt',
+    );
+    if (burnt.length >= UNPROVEN_MAX) return silence('unproven', code);
+    const entry = { ...this.#entry(about, code, nowMs), standing: 'unproven' as const };
+    return await this.#commit({ ...NO_DELTA, known: entry }, entry);
+  }
+
+  async #commit(delta: Parameters<Journal['commit']>[0], entry: Known): Promise<Receipt> {
+    try {
+      await this.#journal.commit(delta);
+      return this.#answer(entry);
+    } catch (error) {
+      if (!isHesError(error, 'ERR_JOURNAL_WRITE')) throw error;
+      if (this.#journal.suspect || entry.standing === 'unproven') return silence('uncertain', entry.code);
+      return this.#pass({ ...entry, code: 'storage' });
+    }
+  }
+
+  async #isReady(): Promise<boolean> {
+    try {
+      await this.#journal.ready();
+      return true;
+    } catch (error) {
+      if (!isHesError(error, 'ERR_JOURNAL_WRITE')) throw error;
+      return false;
+    }
+  }
+
+  async #local(step: Step, now: number): Promise<boolean> {
+    const isDone = await this.#performer.local(step, now);
+    this.#tell(isDone ? step.notices : ['hardware']);
+    return isDone;
+  }
+
+  /** A leak test whose end the process before this one did not live to hear. */
+  async #testAgain(now: number): Promise<void> {
+    for (const { channel, testing } of this.state.valves) {
+      if (!testing) continue;
+      const where = { now, installation: this.#installation };
+      const step = happen(this.state, { kind: 'power-restored', channel }, where);
+      if (step !== undefined) await this.#local(step, now);
+    }
+  }
+
+  async #applyRules(now: number): Promise<void> {
+    const waitsFor = this.#ruleRetryAt - now;
+    if (waitsFor > 0 && waitsFor <= RULE_RETRY_SECONDS) return;
+    for (let count = 0; count < RULES_PER_TURN_MAX; count++) {
+      const step = rule(this.state, { now, installation: this.#installation });
+      if (step === undefined) return;
+      if (await this.#local(step, now)) continue;
+      this.#ruleRetryAt = now + RULE_RETRY_SECONDS;
+      return;
+    }
+  }
+
+  #moment(nowMs: number): Moment {
+    const { set, floor } = this.#options.clock?.() ?? { set: true, floor: 0 };
+    return {
+      now: secondsOf(nowMs),
+      installation: this.#installation,
+      clockSet: set,
+      clockFloor: floor,
+    };
+  }
+
+  #find(id: CommandId): Known | undefined {
+    return this.#journal.ledger.known.find((entry) => entry.id === id);
+  }
+
+  #entry(about: About, code: ResultCode | null, nowMs: number): Known {
+    // By the clock, so that it rises also over results that no disk took.
+    this.#lastSequence =
+      Math.max(this.#lastSequence, this.#journal.ledger.lastSequence, Math.floor(nowMs) - 1) + 1;
+    return {
+      ...about,
+      sequence: this.#lastSequence,
+      time: secondsOf(nowMs),
+      code,
+      reads: null,
+      standing: 'open',
+    };
+  }
+
+  #pass(entry: Known): Receipt {
+    this.#passing = [...this.#passing.filter(({ id }) => id !== entry.id), entry].slice(-PASSING_MAX);
+    return this.#answer(entry);
+  }
+
+  #answer(entry: Known): Receipt {
+    if (!mayComeAgain(entry.code)) this.#passing = this.#passing.filter(({ id }) => id !== entry.id);
+    return { answered: true, result: this.#resultOf(entry) };
+  }
+
+  #resultOf({ id, tenant, sequence, time, code, reads }: Known): OperationResult {
+    const about = { tenant, device: this.#installation.device, command: id, time };
+    const outcome: Outcome =
+      code === null
+        ? { ...about, state: 'executed', code }
+        : { ...about, state: RESULT_CODES[code].state, code };
+    return { id, tenant, sequence, outcome, reads };
+  }
+
+  #tell(notices: readonly Notice[]): void {
+    for (const notice of notices) this.#options.onNotice?.(notice);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new HesError('ERR_OPERATIONS_CLOSED', 'used after close()'));
+    if (this.#waiting >= TURNS_WAITING_MAX)
+      return Promise.reject(
+        new HesError('ERR_OPERATIONS_BUSY', 'too much waits for the meter already', {
+          context: { waitingMax: TURNS_WAITING_MAX },
+        }),
+      );
+    this.#waiting++;
+    const turn = this.#turn.then(work).finally(() => {
+      this.#waiting--;
+    });
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+}
+
+const silence = (why: Unanswered, code: ResultCode | null): Receipt => ({ answered: false, why, code });
+
+const secondsOf = (nowMs: number): number => Math.max(0, Math.floor(nowMs / 1_000));
