@@ -22,7 +22,10 @@ export interface StoreFixture {
   dispose(): Promise<void>;
 }
 
-const signedOf = (number: number): Uint8Array => Uint8Array.of(1, 2, number & 0xff);
+const signedOf = (number: number) => ({
+  payload: Uint8Array.of(3, number & 0xff),
+  signed: Uint8Array.of(1, 2, number & 0xff),
+});
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
@@ -105,7 +108,11 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         code: null,
         late: null,
       });
-      expect(Buffer.from((await store.evidence(idOf(1)))!.signed)).toEqual(Buffer.from(signedOf(1)));
+      const { payload, signed } = (await store.evidence(idOf(1)))!;
+      expect([[...payload], [...signed]]).toEqual([
+        [3, 1],
+        [1, 2, 1],
+      ]);
       expect(await store.command(idOf(9))).toBeUndefined();
     });
 

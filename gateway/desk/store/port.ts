@@ -61,6 +61,8 @@ export interface StoredCommand extends NewCommand {
 
 /** The bytes that prove what a command was, who signed it, and what its device said. */
 export interface Evidence {
+  /** The bytes that were signed: `decodeCommand` says what the command is. */
+  readonly payload: Uint8Array;
   /** COSE_Sign with the signatures that it has. */
   readonly signed: Uint8Array;
   /** COSE_Sign1 of the device; the latest. */
@@ -94,7 +96,10 @@ export interface DeskTransaction {
   command(id: CommandId): Promise<StoredCommand | undefined>;
   evidence(id: CommandId): Promise<Evidence | undefined>;
   /** @returns undefined where the id is taken */
-  insert(command: NewCommand, signed: Uint8Array): Promise<StoredCommand | undefined>;
+  insert(
+    command: NewCommand,
+    evidence: Pick<Evidence, 'payload' | 'signed'>,
+  ): Promise<StoredCommand | undefined>;
   /**
    * A transition. The audit row is the caller's, in the same transaction.
    * @returns the command as it is then
@@ -104,7 +109,7 @@ export interface DeskTransaction {
     id: CommandId,
     from: StoredState,
     change: CommandChange,
-    evidence?: Partial<Evidence>,
+    evidence?: Partial<Pick<Evidence, 'signed' | 'outcome'>>,
   ): Promise<StoredCommand>;
   /** A device's answer about a command that has ended. */
   late(id: CommandId, late: NonNullable<StoredCommand['late']>, outcome: Uint8Array): Promise<void>;

@@ -19,7 +19,11 @@ export function commandOf(row: Row): StoredCommand {
 }
 
 export function evidenceOf(row: Row): Evidence {
-  return { signed: row['signed'] as Uint8Array, outcome: row['outcome'] as Uint8Array | null };
+  return {
+    payload: row['payload'] as Uint8Array,
+    signed: row['signed'] as Uint8Array,
+    outcome: row['outcome'] as Uint8Array | null,
+  };
 }
 
 const OPEN = OPEN_STATES.map((state) => `'${state}'`).join(', ');
@@ -55,7 +59,7 @@ const CHANGEABLE = [
 
 export function commandReader(database: DatabaseSync) {
   const byId = database.prepare('SELECT * FROM commands WHERE id = ?');
-  const evidenceById = database.prepare('SELECT signed, outcome FROM evidence WHERE id = ?');
+  const evidenceById = database.prepare('SELECT payload, signed, outcome FROM evidence WHERE id = ?');
   return {
     command(id: CommandId): StoredCommand | undefined {
       const row = byId.get(id);
@@ -78,7 +82,7 @@ export function commandWriter(database: DatabaseSync) {
     INSERT INTO commands (${INSERTED.join(', ')}, thing, changedAtMs)
     VALUES (${INSERTED.map((name) => `$${name}`).join(', ')}, $thing, $proposedAtMs)
     ON CONFLICT (id) DO NOTHING RETURNING *`);
-  const insertEvidence = database.prepare('INSERT INTO evidence (id, signed) VALUES (?, ?)');
+  const insertEvidence = database.prepare('INSERT INTO evidence (id, payload, signed) VALUES (?, ?, ?)');
   const change = database.prepare(`
     UPDATE commands SET ${CHANGEABLE.map((name) => `${name} = $${name}`).join(', ')}
     WHERE id = $id AND state = $from RETURNING *`);
@@ -103,15 +107,23 @@ export function commandWriter(database: DatabaseSync) {
 
   return {
     ...reader,
-    insert(given: NewCommand, signed: Uint8Array): StoredCommand | undefined {
+    insert(
+      given: NewCommand,
+      { payload, signed }: Pick<Evidence, 'payload' | 'signed'>,
+    ): StoredCommand | undefined {
       const values: Record<string, SQLInputValue> = { thing: rowOf(given.type).counter };
       for (const name of INSERTED) values[name] = given[name];
       const row = insert.get(values);
       if (row === undefined) return undefined;
-      insertEvidence.run(given.id, signed);
+      insertEvidence.run(given.id, payload, signed);
       return commandOf(row);
     },
-    change(id: CommandId, from: StoredState, given: CommandChange, evidence: Partial<Evidence> = {}) {
+    change(
+      id: CommandId,
+      from: StoredState,
+      given: CommandChange,
+      evidence: Partial<Pick<Evidence, 'signed' | 'outcome'>> = {},
+    ) {
       const before = reader.command(id);
       const values: Record<string, SQLInputValue> = { id, from };
       for (const name of CHANGEABLE) values[name] = given[name] ?? null;

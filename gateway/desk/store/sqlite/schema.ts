@@ -57,6 +57,7 @@ CREATE TRIGGER commandsStay BEFORE DELETE ON commands
 
 CREATE TABLE evidence (
   id TEXT NOT NULL PRIMARY KEY REFERENCES commands (id),
+  payload BLOB NOT NULL,
   signed BLOB NOT NULL,
   outcome BLOB
 ) STRICT, WITHOUT ROWID;

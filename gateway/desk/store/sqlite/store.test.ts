@@ -10,6 +10,8 @@ import { auditEntry, idOf, newCommand, ORES } from '../contract-samples.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { openSqliteStore } from './store.ts';
 
+const EVIDENCE = { payload: Uint8Array.of(1), signed: Uint8Array.of(2) };
+
 storeContract('SQLite', async (): Promise<StoreFixture> => {
   const directory = mkdtempSync(join(tmpdir(), 'hes-desk-'));
   const path = join(directory, 'desk.sqlite');
@@ -68,7 +70,7 @@ describe('the file of a desk', () => {
   it('refuses by itself to edit or delete audit rows and commands', async () => {
     const store = openSqliteStore({ path, tenant: ORES });
     await store.transaction(async (transaction) => {
-      await transaction.insert(newCommand(1, { state: 'executed' }), Uint8Array.of(1));
+      await transaction.insert(newCommand(1, { state: 'executed' }), EVIDENCE);
       await transaction.audit(auditEntry());
     });
     await store.close();
@@ -90,9 +92,7 @@ describe('the file of a desk', () => {
     const counts: unknown[] = [];
     await Promise.all(
       Array.from({ length: 100 }, async (_, number) => {
-        await store.transaction((transaction) =>
-          transaction.insert(newCommand(number + 1), Uint8Array.of(1)),
-        );
+        await store.transaction((transaction) => transaction.insert(newCommand(number + 1), EVIDENCE));
         counts.push(seen.get()!['count']);
       }),
     );

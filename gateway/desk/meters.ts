@@ -1,0 +1,88 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Signer } from '../../protocol/command/signers.ts';
+import type { DeviceId } from '../../protocol/identity.ts';
+import { actorOf, DESK, DEVICE, type DeskContext, registered, transact, type Work } from './context.ts';
+import { afterAirplane } from './registry/effects.ts';
+import { type Meter, type MeterState, newMeter } from './registry/meter.ts';
+
+/** The registry of meters: who enters them, and what becomes known of them beside their commands. */
+
+export interface Registration extends Pick<Meter, 'device' | 'home' | 'medium' | 'channels' | 'certificate'> {
+  /** The state that a meter has when it is entered; commands change it from then on. */
+  readonly state?: Partial<MeterState>;
+}
+
+async function auditMeter(
+  { transaction, nowMs }: Work,
+  event: 'meter-registered' | 'airplane-ended',
+  device: DeviceId,
+  by: Signer | 'device' | 'desk',
+): Promise<void> {
+  await transaction.audit({
+    atMs: nowMs,
+    event,
+    actor: by === 'desk' ? DESK : by === 'device' ? DEVICE : actorOf(by),
+    device,
+    command: null,
+    type: null,
+    from: null,
+    to: null,
+    code: null,
+    reason: null,
+    digest: null,
+  });
+}
+
+/**
+ * Enter a meter, or what has changed of whose it is and whom commands are sealed to. Its state stays. What was
+ * entered before just so is left alone, without a row.
+ */
+export function register(
+  context: DeskContext,
+  { state = {}, ...given }: Registration,
+  by: Signer | 'desk',
+): Promise<Meter> {
+  return transact(context, async (work) => {
+    const before = await work.transaction.meter(given.device);
+    const meter: Meter = { ...(before ?? { ...newMeter(given), ...state }), ...given };
+    if (isDeepStrictEqual(plain(meter), before === undefined ? undefined : plain(before))) return meter;
+    await work.transaction.putMeter(meter);
+    await auditMeter(work, 'meter-registered', meter.device, by);
+    return meter;
+  });
+}
+
+/** A certificate is bytes, whichever kind of array holds them. */
+const plain = ({ certificate, ...meter }: Meter): object => ({
+  ...meter,
+  certificate: certificate === null ? null : Buffer.from(certificate).toString('base64'),
+});
+
+/** Of a meter that sends often, only so often: a minute is as near as anybody asks. */
+const SEEN_EVERY_MS = 60_000;
+
+/** A meter was heard of. Whoever is not registered is left alone. */
+export async function seen(context: DeskContext, device: DeviceId, atMs: number): Promise<void> {
+  const known = await context.store.meter(device);
+  if (known === undefined || atMs - (known.lastSeenMs ?? 0) < SEEN_EVERY_MS) return;
+  await transact(context, async ({ transaction }) => {
+    const meter = registered(await transaction.meter(device));
+    await transaction.putMeter({ ...meter, lastSeenMs: Math.max(atMs, meter.lastSeenMs ?? 0) });
+  });
+}
+
+/**
+ * Somebody ended airplane mode at the meter, which says so itself.
+ * @param epochSeconds by the meter's clock
+ * @throws ERR_DESK_METER
+ */
+export function airplaneEnded(context: DeskContext, device: DeviceId, epochSeconds: number): Promise<Meter> {
+  return transact(context, async (work) => {
+    const meter = registered(await work.transaction.meter(device));
+    const after = afterAirplane(meter, Math.min(epochSeconds, Math.floor(work.nowMs / 1_000)));
+    if (after === meter) return meter;
+    await work.transaction.putMeter(after);
+    await auditMeter(work, 'airplane-ended', device, 'device');
+    return after;
+  });
+}
