@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clockConfig } from '../gateway/runtime/clock-config.ts';
 import { between, type Frozen } from '../gateway/runtime/config.ts';
 import { isTenantId, type TenantId } from '../protocol/identity.ts';
 import type { Medium } from '../protocol/reading.ts';
@@ -11,7 +12,6 @@ const medium = z.enum(['electricity', 'gas', 'water', 'heat']) satisfies z.ZodTy
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 
 /** Instants in configuration: from 1970 to beyond any simulated day. */
-const epochMs = whole(0, Number.MAX_SAFE_INTEGER);
 
 const emulated = z.strictObject({
   kind: z.literal('emulated'),
@@ -64,17 +64,7 @@ export const fleetConfig = z
         jitterHours: z.number().min(0).max(23).default(20),
       }),
     ]),
-    clock: z
-      .discriminatedUnion('kind', [
-        z.strictObject({ kind: z.literal('real') }),
-        z.strictObject({
-          kind: z.literal('simulated'),
-          originMs: epochMs,
-          startedAtMs: epochMs,
-          speed: z.number().positive().max(1_000_000),
-        }),
-      ])
-      .default({ kind: 'real' }),
+    clock: clockConfig.default({ kind: 'real' }),
     limits: z
       .strictObject({
         /** Devices of one home tenant that are awake at once. */

@@ -1,5 +1,6 @@
 import { dayAfter, dayNamed, type LocalDay } from '../gateway/edge/calendar.ts';
-import { type Clock, simulatedClock, systemClock } from '../gateway/runtime/clock.ts';
+import type { Clock } from '../gateway/runtime/clock.ts';
+import { clockOf } from '../gateway/runtime/clock-config.ts';
 import type { Counters } from '../gateway/runtime/counters.ts';
 import type { Log } from '../gateway/runtime/log.ts';
 import { type Random, systemRandom } from '../gateway/runtime/random.ts';
@@ -56,7 +57,7 @@ const HOUR_MS = 3_600_000;
 export async function startFleet(options: StartFleetOptions): Promise<RunningFleet> {
   const { config, log, counters, random = systemRandom } = options;
   const startedAt = performance.now();
-  const clock = options.clock ?? clockOf(config);
+  const clock = options.clock ?? clockOf(config.clock);
   const input = await loadInput(config, clock, log);
   const tally = new Tally(input.streams);
   for (const tenant of input.refused) tally.refuseInput(tenant);
@@ -133,10 +134,6 @@ export async function startFleet(options: StartFleetOptions): Promise<RunningFle
       await done.catch(() => undefined);
     },
   };
-}
-
-function clockOf({ clock }: FleetConfig): Clock {
-  return clock.kind === 'real' ? systemClock : simulatedClock(clock);
 }
 
 function headEndOf({ front: { host, port, servername } }: FleetConfig) {

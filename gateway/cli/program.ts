@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '../runtime/log.ts';
 import { completionScript, SHELLS, type Shell } from './completion.ts';
 import { addEdgeCommands } from './edge/command.ts';
 import { addEmulateCommands } from './emulate/command.ts';
 import { CONFIG_KINDS, type ConfigKind, SERVICES } from './kinds.ts';
 import { addModbusCommands } from './modbus/command.ts';
+import { positiveNumber, wholeNumber } from './numbers.ts';
 import { addP1Commands } from './p1/command.ts';
 import { addPkiCommands } from './pki/command.ts';
 import type { UpFlags } from './up/options.ts';
@@ -33,7 +34,7 @@ export function buildProgram(): Command {
     .option('--days <n>', 'with --once: days to run (default 1)', wholeNumber(1, 10_000))
     .option('--seed <n>', 'what the fleet is grown from (default 1)', wholeNumber(0, 2 ** 32 - 1))
     .option('--from <day>', 'first simulated day, YYYY-MM-DD (default 2026-03-28)')
-    .option('--speed <n>', 'simulated days a minute, without --once (default 1)', positiveNumber)
+    .option('--speed <n>', 'simulated days a minute, without --once (default 1)', positiveNumber(100_000))
     .option('--real-time', 'live with the real clock, so that physical meters can join (hes edge run)')
     .option('--report <file>', 'with --once: write the report as JSON')
     .option(
@@ -119,21 +120,6 @@ function version(): string {
 
 function logLevel(): Option {
   return new Option('--log-level <level>', 'what the log tells').choices(LOG_LEVELS);
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max)
-      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-    return value;
-  };
-}
-
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 100_000)) throw new InvalidArgumentError('It must be a number above 0.');
-  return value;
 }
 
 /** Sub-commands inherit no exit handling: without this a wrong flag would end the process inside commander. */

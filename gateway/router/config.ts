@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isTenantId, type TenantId } from '../../protocol/identity.ts';
 import { LATER_SECONDS_MAX } from '../../protocol/limits.ts';
+import { clockConfig } from '../runtime/clock-config.ts';
 import { between, type Frozen } from '../runtime/config.ts';
 
 /** A path to a file that the router reads. Keys, certificates and tokens are never in the configuration itself. */
@@ -77,16 +78,6 @@ const later = z
   )
   .prefault({});
 
-const clock = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('real') }),
-  z.strictObject({
-    kind: z.literal('simulated'),
-    originMs: whole(0, Number.MAX_SAFE_INTEGER),
-    startedAtMs: whole(0, Number.MAX_SAFE_INTEGER),
-    speed: z.number().positive().max(1_000_000),
-  }),
-]);
-
 /** One tenant's router. What it holds: the paths of that tenant's sealing keys, and whom it trusts to sign. */
 export const routerConfig = z
   .strictObject({
@@ -118,7 +109,7 @@ export const routerConfig = z
         futureSecondsMax: whole(0, 400 * DAY_SECONDS).default(300),
       })
       .prefault({}),
-    clock: clock.default({ kind: 'real' }),
+    clock: clockConfig.default({ kind: 'real' }),
     limits: z
       .strictObject({
         /** From the request to its answer, at most; the front holds the PUBACK a little longer than this. */

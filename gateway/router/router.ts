@@ -1,7 +1,8 @@
 import { loadSealingKey } from '../../pki/trust.ts';
 import { encodeUplinkAnswer, type UplinkAnswer } from '../../protocol/uplink.ts';
 import type { BusRequest, BusSubject, TenantBus } from '../bus/port.ts';
-import { type Clock, simulatedClock, systemClock } from '../runtime/clock.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
+import { clockOf } from '../runtime/clock-config.ts';
 import type { Counters } from '../runtime/counters.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
@@ -63,7 +64,7 @@ export async function startRouter(parts: RouterParts): Promise<{ stop(): Promise
     trust,
     sink,
     writeRecord: createRecordWriter(),
-    clock: parts.clock ?? clockOf(config),
+    clock: parts.clock ?? clockOf(config.clock),
     certificateClock: systemClock,
     random,
     counters,
@@ -110,8 +111,4 @@ export async function startRouter(parts: RouterParts): Promise<{ stop(): Promise
       await sink.close();
     },
   };
-}
-
-function clockOf({ clock }: RouterConfig): Clock {
-  return clock.kind === 'real' ? systemClock : simulatedClock(clock);
 }

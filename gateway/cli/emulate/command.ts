@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { positiveNumber, wholeNumber } from '../numbers.ts';
 import type { EmulateMeterFlags } from './options.ts';
 
 /** `hes emulate …`: a meter to try everything with. */
@@ -24,7 +25,7 @@ export function addEmulateCommands(program: Command): void {
       wholeNumber(1, 3_600),
     )
     .option('--from <time>', 'its clock begins then: YYYY-MM-DD, or with THH:MM, local time (default: now)')
-    .option('--speed <n>', 'simulated days a minute (default: real time)', positiveNumber)
+    .option('--speed <n>', 'simulated days a minute (default: real time)', positiveNumber(1_000))
     .option(
       '--modbus <place>',
       'also a Modbus interface: tcp:[HOST:]PORT, or rtu:PATH on a pseudo-terminal; may be repeated',
@@ -55,20 +56,4 @@ export function addEmulateCommands(program: Command): void {
 
 function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max)
-      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-    return value;
-  };
-}
-
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 1_000))
-    throw new InvalidArgumentError('It must be a number above 0, up to 1000.');
-  return value;
 }

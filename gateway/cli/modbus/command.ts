@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { PARITIES } from '../../edge/modbus/endpoint.ts';
+import { wholeNumber } from '../numbers.ts';
 import type { EmulateFlags } from './emulate.ts';
 import type { ReadFlags } from './read.ts';
 import type { ScanFlags } from './scan.ts';
@@ -62,13 +63,4 @@ function line(command: Command): Command {
     .addOption(new Option('--parity <parity>', 'with --serial').choices([...PARITIES]))
     .option('--stop-bits <n>', 'with --serial', wholeNumber(1, 2))
     .option('--timeout <ms>', 'how long a meter may take to answer', wholeNumber(20, 10_000));
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max)
-      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-    return value;
-  };
 }

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { isTenantId, type TenantId } from '../../../protocol/identity.ts';
 import { CHANNEL_MAX, METERS_MAX, SERIAL_LENGTH_MAX } from '../../../protocol/limits.ts';
+import { clockConfig } from '../../runtime/clock-config.ts';
 import { between, type ConfigSource, type Frozen, loadConfig } from '../../runtime/config.ts';
 import { modbusSourceConfig } from '../modbus/config.ts';
 import { OUTBOX_LIMITS } from '../outbox/limits.ts';
@@ -189,16 +190,6 @@ const timing = z
   })
   .prefault({});
 
-const clock = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('real') }),
-  z.strictObject({
-    kind: z.literal('simulated'),
-    originMs: whole(0, Number.MAX_SAFE_INTEGER),
-    startedAtMs: whole(0, Number.MAX_SAFE_INTEGER),
-    speed: z.number().positive().max(1_000_000),
-  }),
-]);
-
 /** `hes edge run --config FILE`: the meters of one place, and where their days go. */
 export const edgeConfig = z
   .strictObject({
@@ -213,7 +204,7 @@ export const edgeConfig = z
     /** Allows identities of a development PKI, and a simulated clock. */
     development: z.boolean().default(false),
     /** When telegrams are taken to be; ports, certificates and waiting always go by the real clock. */
-    clock: clock.default({ kind: 'real' }),
+    clock: clockConfig.default({ kind: 'real' }),
     devices: z.array(device).min(1).max(DEVICES_MAX),
     schedule,
     outbox,

@@ -1,5 +1,6 @@
 import type { Timestamp } from '../../../protocol/reading.ts';
-import { type Clock, simulatedClock } from '../../runtime/clock.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { clockOf } from '../../runtime/clock-config.ts';
 import { offsetMinutesAt } from '../calendar.ts';
 import type { EdgeConfig } from './config.ts';
 
@@ -12,7 +13,7 @@ export class MeteringTime {
   /** @param real the clock that sources live by */
   constructor(clock: EdgeConfig['clock'], real: Clock) {
     this.#isReal = clock.kind === 'real';
-    this.#clock = clock.kind === 'real' ? real : simulatedClock({ ...clock, real });
+    this.#clock = clockOf(clock, real);
   }
 
   get seconds(): number {
