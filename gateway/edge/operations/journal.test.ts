@@ -1,6 +1,5 @@
 import { rmSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { CommandId } from '../../../protocol/command/id.ts';
 import { COUNTERS } from '../../../protocol/command/row.ts';
 import { seededRandom } from '../../runtime/random.ts';
 import { SimulatedDisk } from '../testing/disk.ts';
@@ -129,18 +128,23 @@ describe('a disk that takes nothing', () => {
     await meter.end();
   });
 
-  it('still has the result of what was done, and keeps it once there is room', async () => {
+  it('says what was done as soon as there is room, and not before: it could come to another end', async () => {
     const { disk, files } = world();
     const meter = await testMeter({ files });
     const command = port();
     meter.hardware.onMoment = () => {
       disk.full = true;
     };
-    expect(await meter.outcome(command)).toBe('executed');
-    expect(meter.operations.results()).toHaveLength(1);
+    expect(await meter.outcome(command)).toBe('silent uncertain');
+    expect(await meter.outcome(command)).toBe('silent uncertain');
+    await meter.operations.tick(JUNE_MS);
+    expect(meter.operations.results()).toEqual([]);
+    expect(meter.operations.view(JUNE_MS).port).toBe(false);
     disk.full = false;
-    await meter.operations.settled('00'.repeat(16) as CommandId);
-    expect(await meter.outcome(commandOf('limiter.set', { powerW: null }, JUNE_MS))).toBe('executed');
+    await meter.operations.tick(JUNE_MS + 9_000);
+    expect(meter.operations.results()).toEqual([]);
+    await meter.operations.tick(JUNE_MS + 10_000);
+    expect(meter.operations.results().map(({ outcome }) => outcome.state)).toEqual(['executed']);
     expect(await meter.outcome(command)).toBe('executed');
     expect(meter.hardware.count('port')).toBe(1);
     await meter.end();

@@ -42,6 +42,9 @@ export const RULES_PER_TURN_MAX = 8;
 /** How soon a rule whose hardware failed is tried again. */
 export const RULE_RETRY_SECONDS = 60;
 
+/** How soon a disk that took nothing is tried again without a command that needs it. */
+export const WRITE_RETRY_SECONDS = 10;
+
 /** Inputs that wait for their turn: beyond it a caller is told to come again. */
 export const TURNS_WAITING_MAX = 256;
 

@@ -18,6 +18,7 @@ import {
   TURNS_WAITING_MAX,
   UNPROVEN_MAX,
   UNSETTLED_MAX,
+  WRITE_RETRY_SECONDS,
 } from './limits.ts';
 import { Performer } from './performer.ts';
 import { initialState, isSilent, isWithheld, type MeterState, withInstallation } from './state.ts';
@@ -55,7 +56,7 @@ export interface OperationResult {
 export type Unanswered =
   /** Nobody proved to have signed it, and there is no id, or one that is known, or there were too many. */
   | 'unproven'
-  /** The disk took nothing, and what it will say after a restart is not certain. */
+  /** The disk took nothing, and what it will say after a restart is not certain: `results` has it once it is. */
   | 'uncertain';
 
 export type Receipt =
@@ -80,6 +81,7 @@ export class Operations {
   readonly #again = new Set<CommandId>();
   #lastSequence = 0;
   #ruleRetryAt = 0;
+  #writeRetryAt = 0;
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closed = false;
@@ -140,13 +142,24 @@ export class Operations {
 
   /** What time alone brings; every second or so. */
   tick(nowMs: number): Promise<void> {
-    return this.#inTurn(() => this.#applyRules(secondsOf(nowMs)));
+    return this.#inTurn(async () => {
+      const now = secondsOf(nowMs);
+      if (this.#journal.suspect && isOver(this.#writeRetryAt, now, WRITE_RETRY_SECONDS)) {
+        this.#writeRetryAt = now + WRITE_RETRY_SECONDS;
+        await this.#isReady();
+      }
+      await this.#applyRules(now);
+    });
   }
 
-  /** What waits for a receipt, oldest first; nothing in airplane mode. */
+  /**
+   * What waits for a receipt, oldest first; nothing in airplane mode. Nothing is said that no disk holds: while the
+   * journal cannot be written, only failures that changed nothing.
+   */
   results(): readonly OperationResult[] {
     if (this.silent) return [];
-    const kept = this.#journal.ledger.known.filter((entry) => waits(entry) || this.#again.has(entry.id));
+    const { suspect, ledger } = this.#journal;
+    const kept = suspect ? [] : ledger.known.filter((entry) => waits(entry) || this.#again.has(entry.id));
     return [...kept, ...this.#passing]
       .sort((left, right) => left.sequence - right.sequence)
       .map((entry) => this.#resultOf(entry));
@@ -209,6 +222,7 @@ export class Operations {
     const { command, signer } = proof;
     const known = this.#find(command.id);
     if (known !== undefined && isAnswered(known)) {
+      if (!(await this.#isReady())) return silence('uncertain', null);
       if (!waits(known)) this.#again.add(known.id);
       return this.#answer(known);
     }
@@ -293,8 +307,7 @@ export class Operations {
   }
 
   async #applyRules(now: number): Promise<void> {
-    const waitsFor = this.#ruleRetryAt - now;
-    if (waitsFor > 0 && waitsFor <= RULE_RETRY_SECONDS) return;
+    if (!isOver(this.#ruleRetryAt, now, RULE_RETRY_SECONDS)) return;
     for (let count = 0; count < RULES_PER_TURN_MAX; count++) {
       const step = rule(this.state, { now, installation: this.#installation });
       if (step === undefined) return;
@@ -373,5 +386,8 @@ export class Operations {
 }
 
 const silence = (why: Unanswered, code: ResultCode | null): Receipt => ({ answered: false, why, code });
+
+/** Whether a wait is over; one longer than it can be comes of a clock that was set back. */
+const isOver = (at: number, now: number, longest: number): boolean => at <= now || at - now > longest;
 
 const secondsOf = (nowMs: number): number => Math.max(0, Math.floor(nowMs / 1_000));

@@ -20,8 +20,8 @@ export class Performer {
 
   /**
    * Execute a command that was accepted.
-   * @returns what became of it; undefined where nothing was done, and the disk does not say whether it might be
-   *   done after a restart: then nobody may be told anything
+   * @returns what became of it; undefined where the disk does not hold that: a process that is killed now could come
+   *   to another end, so nobody may be told anything yet
    */
   async execute(step: Step, known: Known, counter: CounterUse, expiry: number): Promise<Known | undefined> {
     const { state, action } = step;
@@ -77,7 +77,7 @@ export class Performer {
       state: code === null ? state : null,
       counter: mayComeAgain(code) ? null : counter,
     });
-    return entry;
+    return this.#journal.suspect ? undefined : entry;
   }
 
   async #perform(action: Action): Promise<ActionResult> {
