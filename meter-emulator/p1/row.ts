@@ -1,5 +1,5 @@
 import type { P1MeterState } from './state.ts';
-import type { TelegramWriter } from './writer.ts';
+import type { TelegramBegin, TelegramEnd, TelegramWriter } from './writer.ts';
 
 /** Prints one line, or a few that belong together. */
 export type Line = (out: TelegramWriter, state: P1MeterState) => void;
@@ -18,12 +18,6 @@ export interface DialectPort {
   /** A first line of the dialect's form, without its `/`. It says that the meter is simulated. */
   readonly header: string;
 }
-
-/** What stands between the first line and the data. */
-export type TelegramBegin = 'blank line' | 'start of text' | 'nothing';
-
-/** `!` and a CRC of four digits, or of as many as it needs; `!` alone; or nothing at all. */
-export type TelegramEnd = 'crc' | 'short crc' | 'bang' | 'nothing';
 
 export interface P1DialectRow extends DialectPort {
   /** The document and its version, or whose meters were seen to print so. */

@@ -1,6 +1,5 @@
 import { crc16 } from '../../gateway/edge/p1/crc.ts';
 import type { Timestamp } from '../../protocol/reading.ts';
-import type { TelegramBegin, TelegramEnd } from './row.ts';
 
 /** Longer than any telegram that the dialects can print; one buffer serves all of them in turn. */
 const TELEGRAM_BYTES_MAX = 16_384;
@@ -22,6 +21,12 @@ const STATUS_SUMMER = 0x80;
 
 /** Of the four digits of a CRC the first is its highest. */
 const CRC_FIRST_SHIFT = 12;
+
+/** What stands between the first line and the data. */
+export type TelegramBegin = 'blank line' | 'start of text' | 'nothing';
+
+/** `!` and a CRC of four digits, or of as many as it needs; `!` alone; or nothing at all. */
+export type TelegramEnd = 'crc' | 'short crc' | 'bang' | 'nothing';
 
 /** IEC 62056-21 §6.1 begins the data with an STX; P1 leaves the line empty. */
 const BEGINNINGS: Readonly<Record<TelegramBegin, string>> = {

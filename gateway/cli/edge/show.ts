@@ -1,5 +1,5 @@
+import type { SourceStatus } from '../../edge/service/edge-source.ts';
 import { daysLeft, EXPIRY_WARN_DAYS, firstEndMs } from '../../edge/service/identity.ts';
-import type { SourceStatus } from '../../edge/service/sources.ts';
 import type { DeviceStatus, EdgeStatus } from '../../edge/service/status.ts';
 
 /** `hes edge status` for a person: one paragraph a device. */

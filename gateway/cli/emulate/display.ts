@@ -1,7 +1,7 @@
 import { METER_FAULTS, type MeterFault } from '../../../meter-emulator/meter/faults.ts';
 import type { EmulatedPhysicalMeter, MeterEvent } from '../../../meter-emulator/meter/meter.ts';
+import type { MeterFace } from './face.ts';
 import { endpointText } from './lines.ts';
-import type { MeterFace } from './meter.ts';
 import { renderMeter } from './render.ts';
 import { PageTurner, pagesOf } from './screens.ts';
 

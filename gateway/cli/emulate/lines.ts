@@ -1,5 +1,5 @@
 import type { EmulatedPhysicalMeter, Endpoint, MeterEvent } from '../../../meter-emulator/meter/meter.ts';
-import type { MeterFace } from './meter.ts';
+import type { MeterFace } from './face.ts';
 
 /** How often telegrams are summed up: never a line per telegram. */
 const SUM_EVERY_MS = 60_000;

@@ -1,18 +1,10 @@
 import { scheduleFaults } from '../../../meter-emulator/meter/fault-plan.ts';
-import { EmulatedPhysicalMeter, type MeterEvent } from '../../../meter-emulator/meter/meter.ts';
+import { EmulatedPhysicalMeter } from '../../../meter-emulator/meter/meter.ts';
 import { Interrupt } from '../up/interrupt.ts';
 import { MeterDisplay } from './display.ts';
+import type { MeterFace } from './face.ts';
 import { MeterLines } from './lines.ts';
 import { type EmulateMeterFlags, planOf } from './options.ts';
-
-/** How a run is shown: on a terminal, or as lines. */
-export interface MeterFace {
-  begin(meter: EmulatedPhysicalMeter): void;
-  event(event: MeterEvent): void;
-  end(): void;
-  /** The person at it wants to end. */
-  readonly quit: Promise<void>;
-}
 
 /**
  * `hes emulate meter`: serves until it is interrupted. A meter has no end of its own, so being ended is success.

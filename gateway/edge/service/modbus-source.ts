@@ -3,7 +3,7 @@ import { endpointText } from '../modbus/endpoint.ts';
 import { ModbusSource } from '../modbus/source.ts';
 import type { Snapshot } from '../source.ts';
 import type { ModbusEdgeSourceConfig } from './config.ts';
-import type { EdgeSource, SourceContext } from './sources.ts';
+import type { EdgeSource, SourceContext } from './edge-source.ts';
 
 /** A line of Modbus meters as a source of the service. @throws ERR_MODBUS_PROFILE, ERR_CONFIG and its kin for a profile file */
 export async function openModbus(

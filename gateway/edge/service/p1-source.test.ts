@@ -14,8 +14,9 @@ import { sealGlo } from '../p1/glo-seal.ts';
 import type { Snapshot } from '../source.ts';
 import { SOURCE_TIMING } from '../sources/timing.ts';
 import { edgeConfig } from './config.ts';
+import type { EdgeSource } from './edge-source.ts';
 import { MeteringTime } from './metering-time.ts';
-import { type EdgeSource, openSource } from './sources.ts';
+import { openSource } from './sources.ts';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 const KEY = '11'.repeat(16);

@@ -8,10 +8,10 @@ import { PORT_STATES } from '../sources/source.ts';
 import { fileLink, stdinLink } from '../sources/stream.ts';
 import { tcpLink } from '../sources/tcp.ts';
 import type { P1SourceConfig } from './config.ts';
+import type { EdgeSource, SourceContext } from './edge-source.ts';
 import type { EdgeServiceErrorCode } from './errors.ts';
 import { RecordedTime } from './recording.ts';
 import { isRecording } from './rules.ts';
-import type { EdgeSource, SourceContext } from './sources.ts';
 
 /** A P1 port, a recording or standard input as a source of the service. @throws ERR_CONFIG_SOURCE, ERR_P1_KEY */
 export async function openP1(

@@ -8,10 +8,10 @@ import { nodeFiles } from '../outbox/files.ts';
 import type { Snapshot } from '../source.ts';
 import { DAY, deviceBench } from '../testing/device.ts';
 import { IMPORT_DAY, meter, ORES, register, snapshot } from '../testing/meters.ts';
+import type { EdgeSource } from './edge-source.ts';
 import { certificatesOf } from './identity.ts';
 import { MeteringTime } from './metering-time.ts';
 import { DeviceRunner, type RunnerOptions } from './runner.ts';
-import type { EdgeSource } from './sources.ts';
 
 const bench = deviceBench();
 const open: DeviceRunner[] = [];

@@ -10,11 +10,11 @@ import type { OutboxFiles } from '../outbox/files.ts';
 import type { Snapshot } from '../source.ts';
 import type { HeadEnd } from '../uplink/tls.ts';
 import { Chore } from './chore.ts';
+import type { EdgeSource } from './edge-source.ts';
 import type { EdgeServiceErrorCode } from './errors.ts';
 import { Gather } from './gather.ts';
 import type { LoadedIdentity } from './identity.ts';
 import type { MeteringTime } from './metering-time.ts';
-import type { EdgeSource } from './sources.ts';
 import type { DeviceStatus, ReceiptStatus, WakeStatus } from './status.ts';
 
 export interface RunnerOptions {

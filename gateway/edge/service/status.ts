@@ -1,8 +1,8 @@
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import type { OutboxStatus } from '../outbox/inspect.ts';
 import type { SettledReading } from '../uplink/waker.ts';
+import type { SourceStatus } from './edge-source.ts';
 import type { CertificatesStatus } from './identity.ts';
-import type { SourceStatus } from './sources.ts';
 
 /** What `hes edge status` shows; never a reading, a serial number or an EAN. Instants are ms since 1970 UTC. */
 export interface EdgeStatus {
