@@ -72,8 +72,9 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
   }
 }
 
-export async function deskWorld(options: Partial<DeskOptions> = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'hes-desk-'));
+/** @param kept a folder of the caller's, which stays; one of its own otherwise, which does not */
+export async function deskWorld(options: Partial<DeskOptions> = {}, kept?: string) {
+  const directory = kept ?? mkdtempSync(join(tmpdir(), 'hes-desk-'));
   const store: DeskStore = openSqliteStore({ path: join(directory, 'desk.sqlite'), tenant: ORES });
   const clock = manualClock(NOW_MS);
   const changes: StoredCommand[] = [];
@@ -149,7 +150,7 @@ export async function deskWorld(options: Partial<DeskOptions> = {}) {
     events: async () => (await store.auditRows({ limit: 500 })).map(({ event }) => event),
     async close() {
       await store.close();
-      rmSync(directory, { recursive: true });
+      if (kept === undefined) rmSync(directory, { recursive: true });
     },
   };
 }
