@@ -1,4 +1,5 @@
 import type { EmulatedPhysicalMeter, MeterEvent } from '../../../meter-emulator/meter/meter.ts';
+
 /** How a run is shown: on a terminal, or as lines. */
 export interface MeterFace {
   begin(meter: EmulatedPhysicalMeter): void;
