@@ -150,4 +150,12 @@ export const meterSerial = hexLine('0-0:96.1.1(', ({ serial }) => serial);
 
 /** DSMR P1 5.0.2 §6.12 and e-MUCS P1 §7: at most 1024 characters. */
 const MESSAGE_LENGTH_MAX = 1024;
-export const message = hexLine('0-0:96.13.0(', (state) => state.message.slice(0, MESSAGE_LENGTH_MAX));
+export const message = hexLine('0-0:96.13.0(', (state) =>
+  octetsOf(state.message).slice(0, MESSAGE_LENGTH_MAX),
+);
+
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
+/** A message in UTF-8, each octet as a character: a euro sign is three of them. */
+const octetsOf = (text: string): string =>
+  BEYOND_ASCII.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text;
