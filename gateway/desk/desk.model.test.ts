@@ -251,8 +251,8 @@ async function endsAll(model: Model, world: DeskWorld): Promise<void> {
   }
   expect(verifyAudit(rows, { tenant: ORES, known: [await world.store.auditHead()] }).faults).toEqual([]);
   const lives = new Map<CommandId, StoredState | 'proposed'>();
-  for (const { command, from, to, event } of rows) {
-    if (command === null || to === null || event === 'late-outcome') continue;
+  for (const { command, from, to } of rows) {
+    if (command === null || to === null) continue;
     expect(from).toBe(lives.get(command) ?? 'proposed');
     lives.set(command, to as StoredState);
   }

@@ -205,11 +205,11 @@ async function keepLate(
   const { transaction, nowMs } = work;
   const late = { state: said.state, code: said.code };
   await transaction.late(command.id, late, signed);
-  const circumstances = { actor: DEVICE, code: said.code, digest: sha256(signed), atMs: nowMs };
+  const circumstances = { actor: DEVICE, digest: sha256(signed), atMs: nowMs };
+  // No transition: the state stays, and the row says what came.
   await transaction.audit({
     ...entryOf(command, 'late-outcome', circumstances),
-    from: command.state,
-    to: said.state,
+    code: said.code ?? said.state,
   });
   if (said.state === 'executed') await follow(work, command, said.time);
   const after = { ...command, late };

@@ -38,7 +38,7 @@ export interface AuditEntry {
   readonly type: CommandType | null;
   readonly from: CommandState | null;
   readonly to: CommandState | null;
-  /** A device's result code, or the code of the error that somebody was answered. */
+  /** A device's result code, the code of the error that somebody was answered, or what came too late. */
   readonly code: string | null;
   /** As its signer or whoever asked wrote it. */
   readonly reason: string | null;

@@ -141,6 +141,7 @@ describe('the owner of what is commanded', () => {
     expect(scope(FARYS, read('0-2:24.2.1'))).toBe('none');
     expect(scope(FARYS, read('1-0:1.8.1'))).toBe('ERR_DESK_OWNER');
     expect(scope(FARYS, read())).toBe('none');
+    expect(scope('pidpa' as TenantId, read())).toBe('ERR_DESK_OWNER');
   });
 
   it('tells M-Bus meters from relays', () => {

@@ -43,9 +43,10 @@ export function checkScope(
       });
     return;
   }
-  const owns = (channel: number): boolean =>
-    channels.some((each) => each.channel === channel && each.owner === tenant);
-  const foreign = channelsOf(command).find((channel) => !owns(channel));
+  const own = new Set(channels.filter(({ owner }) => owner === tenant).map(({ channel }) => channel));
+  if (own.size === 0)
+    throw deskError('ERR_DESK_OWNER', `nothing behind the device is of ${tenant}`, { context: { type } });
+  const foreign = channelsOf(command).find((channel) => !own.has(channel));
   if (foreign !== undefined)
     throw deskError('ERR_DESK_OWNER', `channel ${foreign} of the device is not of ${tenant}`, {
       context: { type, channel: foreign },

@@ -85,6 +85,23 @@ describe('the file of a desk', () => {
     database.close();
   });
 
+  it('reads so many rows for a page and no more: it may be empty and have a next', async () => {
+    const store = openSqliteStore({ path, tenant: ORES });
+    await store.transaction(async (transaction) => {
+      for (let number = 1; number <= 5_100; number++)
+        await transaction.insert(
+          newCommand(number, { person: 'ann', type: number === 1 ? 'read.now' : 'p1.set' }),
+          EVIDENCE,
+        );
+    });
+    const filter = { person: 'ann', type: 'read.now' } as const;
+    const first = await store.commands({ filter, limit: 10 });
+    expect(first.items).toEqual([]);
+    const second = await store.commands({ filter, limit: 10, before: first.next! });
+    expect([second.items.map(({ id }) => id), second.next]).toEqual([[idOf(1)], null]);
+    await store.close();
+  });
+
   it('commits what came in one turn together, and answers only then', async () => {
     const store = openSqliteStore({ path, tenant: ORES });
     const other = new DatabaseSync(path, { readOnly: true });
