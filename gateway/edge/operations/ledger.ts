@@ -143,12 +143,19 @@ function acknowledged(state: MeterState, settled: CommandId): MeterState {
 }
 
 function withKnown(entries: readonly Known[], known: Known): readonly Known[] {
-  const others = entries.filter(
+  return bounded([...besides(entries, known), known]);
+}
+
+/** What is kept beside a new entry: an id that was burnt so long ago cannot come to life again. */
+const besides = (entries: readonly Known[], known: Known): readonly Known[] =>
+  entries.filter(
     ({ id, standing, time }) =>
       id !== known.id && !(standing === 'burnt' && time < known.time - UNPROVEN_KEPT_SECONDS),
   );
-  return bounded([...others, known]);
-}
+
+/** How many ids that no counter refuses are kept beside a new entry. */
+export const burntBeside = ({ known: entries }: Ledger, known: Known): number =>
+  besides(entries, known).filter(({ standing }) => standing === 'unproven' || standing === 'burnt').length;
 
 /** The oldest of those that have their receipt go first; what waits for one never goes. */
 function bounded(entries: readonly Known[]): readonly Known[] {

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { RESULT_CODES, type ResultCode } from '../../../protocol/command/codes.ts';
+import type { ResultCode } from '../../../protocol/command/codes.ts';
 import type { CommandId } from '../../../protocol/command/id.ts';
-import type { Outcome } from '../../../protocol/command/outcome.ts';
 import { HesError, isHesError } from '../../../protocol/errors.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { nodeFiles, type OutboxFiles } from '../outbox/files.ts';
@@ -10,9 +9,16 @@ import { judge, type Moment, type Opened, type Proof, prove, type Trust } from '
 import { happen, type MeterEvent, rule } from './events.ts';
 import type { Installation } from './installation.ts';
 import { Journal } from './journal.ts';
-import { isAnswered, type Known, type Ledger, mayComeAgain, NO_DELTA, newLedger, waits } from './ledger.ts';
 import {
-  PASSING_MAX,
+  burntBeside,
+  isAnswered,
+  type Known,
+  type Ledger,
+  mayComeAgain,
+  NO_DELTA,
+  newLedger,
+} from './ledger.ts';
+import {
   RULE_RETRY_SECONDS,
   RULES_PER_TURN_MAX,
   TURNS_WAITING_MAX,
@@ -21,8 +27,9 @@ import {
   WRITE_RETRY_SECONDS,
 } from './limits.ts';
 import { Performer } from './performer.ts';
+import { type About, type OperationResult, Results } from './results.ts';
 import { initialState, isSilent, isWithheld, type MeterState, withInstallation } from './state.ts';
-import type { Hardware, Notice, Reads, Step } from './step.ts';
+import type { Hardware, Notice, Step } from './step.ts';
 import { type MeterView, viewAt } from './view.ts';
 
 export interface OperationsOptions {
@@ -41,17 +48,6 @@ export interface OperationsOptions {
   readonly files?: OutboxFiles;
 }
 
-/** What is to be signed, sealed and sent to a tenant, until its receipt is there. */
-export interface OperationResult {
-  readonly id: CommandId;
-  readonly tenant: TenantId;
-  /** Of the uplink message: rising, and the same for each attempt. */
-  readonly sequence: number;
-  readonly outcome: Outcome;
-  /** What has to be read now and goes into the result, and nowhere else. */
-  readonly reads: Reads | null;
-}
-
 /** Why a message is not answered. */
 export type Unanswered =
   /** Nobody proved to have signed it, and there is no id, or one that is known, or there were too many. */
@@ -63,8 +59,6 @@ export type Receipt =
   | { readonly answered: true; readonly result: OperationResult }
   | { readonly answered: false; readonly why: Unanswered; readonly code: ResultCode | null };
 
-type About = Pick<Known, 'id' | 'tenant'>;
-
 /**
  * A meter under commands: what comes in takes its turn, is judged, lies on the disk before it is done, and its
  * result is there until it was received. One per device.
@@ -74,12 +68,8 @@ export class Operations {
   readonly #lock: Lock;
   readonly #journal: Journal;
   readonly #performer: Performer;
+  readonly #results: Results;
   #installation: Installation;
-  /** Results that no disk holds: failures that changed nothing. */
-  #passing: readonly Known[] = [];
-  /** Of commands that came again after their receipt. */
-  readonly #again = new Set<CommandId>();
-  #lastSequence = 0;
   #ruleRetryAt = 0;
   #writeRetryAt = 0;
   #turn: Promise<unknown> = Promise.resolve();
@@ -92,6 +82,7 @@ export class Operations {
     this.#lock = lock;
     this.#journal = journal;
     this.#performer = new Performer(journal, options.hardware);
+    this.#results = new Results(journal, options.installation.device);
   }
 
   /** @throws ERR_OUTBOX_LOCKED while another process has it; ERR_JOURNAL_READ, _FORMAT, _DAMAGED */
@@ -157,27 +148,12 @@ export class Operations {
    * journal cannot be written, only failures that changed nothing.
    */
   results(): readonly OperationResult[] {
-    if (this.silent) return [];
-    const { suspect, ledger } = this.#journal;
-    const kept = suspect ? [] : ledger.known.filter((entry) => waits(entry) || this.#again.has(entry.id));
-    return [...kept, ...this.#passing]
-      .sort((left, right) => left.sequence - right.sequence)
-      .map((entry) => this.#resultOf(entry));
+    return this.silent ? [] : this.#results.list();
   }
 
   /** The receipt for a result is there. An id of no result changes nothing. */
   settled(id: CommandId): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#again.delete(id);
-      this.#passing = this.#passing.filter((entry) => entry.id !== id);
-      if (!this.#journal.ledger.known.some((entry) => entry.id === id && waits(entry))) return;
-      const delta = { ...NO_DELTA, settled: id };
-      await this.#journal.commit(delta).catch((error: unknown) => {
-        if (!isHesError(error, 'ERR_JOURNAL_WRITE')) throw error;
-        // Forgotten with the process: then it is sent once more.
-        this.#journal.believe(delta);
-      });
-    });
+    return this.#inTurn(() => this.#results.settled(id));
   }
 
   /** Meters were installed or taken away, or a calendar changed. */
@@ -223,22 +199,22 @@ export class Operations {
     const known = this.#find(command.id);
     if (known !== undefined && isAnswered(known)) {
       if (!(await this.#isReady())) return silence('uncertain', null);
-      if (!waits(known)) this.#again.add(known.id);
+      this.#results.repeat(known);
       return this.#answer(known);
     }
     const about = { id: command.id, tenant: command.tenant };
     if (this.#journal.ledger.known.filter(({ standing }) => standing === 'open').length >= UNSETTLED_MAX)
-      return this.#pass(this.#entry(about, 'busy', nowMs));
+      return this.#pass(this.#results.entry(about, 'busy', nowMs));
     if (!(await this.#isReady())) return silence('uncertain', null);
     const judgement = judge(command, signer, this.#journal.ledger, this.#moment(nowMs));
     if ('code' in judgement) {
       const { code, counter, burns } = judgement;
       if (burns) return await this.#burn(about, code, nowMs);
-      const entry = this.#entry(about, code, nowMs);
+      const entry = this.#results.entry(about, code, nowMs);
       return await this.#commit({ ...NO_DELTA, known: entry, counter }, entry);
     }
     const { take, counter } = judgement;
-    const entry = { ...this.#entry(about, null, nowMs), reads: take.reads };
+    const entry = { ...this.#results.entry(about, null, nowMs), reads: take.reads };
     const done = await this.#performer.execute(take, entry, counter, command.expiry);
     if (done === undefined) return silence('uncertain', null);
     if (done.code === null) this.#tell(take.notices);
@@ -261,11 +237,8 @@ export class Operations {
    * first and executed then. Where no counter sees to that the id is kept, and where it cannot be there is no answer.
    */
   async #burn(about: About, code: ResultCode, nowMs: number): Promise<Receipt> {
-    const burnt = this.#journal.ledger.known.filter(
-      ({ standing }) => standing === 'unproven' || standing === 'burnt',
-    );
-    if (burnt.length >= UNPROVEN_MAX) return silence('unproven', code);
-    const entry = { ...this.#entry(about, code, nowMs), standing: 'unproven' as const };
+    const entry = { ...this.#results.entry(about, code, nowMs), standing: 'unproven' as const };
+    if (burntBeside(this.#journal.ledger, entry) >= UNPROVEN_MAX) return silence('unproven', code);
     return await this.#commit({ ...NO_DELTA, known: entry }, entry);
   }
 
@@ -331,37 +304,14 @@ export class Operations {
     return this.#journal.ledger.known.find((entry) => entry.id === id);
   }
 
-  #entry(about: About, code: ResultCode | null, nowMs: number): Known {
-    // By the clock, so that it rises also over results that no disk took.
-    this.#lastSequence =
-      Math.max(this.#lastSequence, this.#journal.ledger.lastSequence, Math.floor(nowMs) - 1) + 1;
-    return {
-      ...about,
-      sequence: this.#lastSequence,
-      time: secondsOf(nowMs),
-      code,
-      reads: null,
-      standing: 'open',
-    };
-  }
-
   #pass(entry: Known): Receipt {
-    this.#passing = [...this.#passing.filter(({ id }) => id !== entry.id), entry].slice(-PASSING_MAX);
+    this.#results.pass(entry);
     return this.#answer(entry);
   }
 
   #answer(entry: Known): Receipt {
-    if (!mayComeAgain(entry.code)) this.#passing = this.#passing.filter(({ id }) => id !== entry.id);
-    return { answered: true, result: this.#resultOf(entry) };
-  }
-
-  #resultOf({ id, tenant, sequence, time, code, reads }: Known): OperationResult {
-    const about = { tenant, device: this.#installation.device, command: id, time };
-    const outcome: Outcome =
-      code === null
-        ? { ...about, state: 'executed', code }
-        : { ...about, state: RESULT_CODES[code].state, code };
-    return { id, tenant, sequence, outcome, reads };
+    if (!mayComeAgain(entry.code)) this.#results.end(entry);
+    return { answered: true, result: this.#results.of(entry) };
   }
 
   #tell(notices: readonly Notice[]): void {
