@@ -35,7 +35,7 @@ interface Model {
 
 const DEVICES = [deviceOf(1), deviceOf(2)];
 const TYPES = ['read.now', 'p1.set', 'limiter.set', 'breaker.arm', 'airplane.on'] as const;
-const PERSONS: readonly Name[] = ['ann', 'bob', 'bea', 'sue'];
+const PERSONS: readonly Name[] = ['ann', 'annToo', 'bob', 'bea', 'sue'];
 
 /** A step may be refused; that it was must not have changed anything, which `agree` sees. */
 async function attempt(step: () => Promise<unknown>): Promise<boolean> {
@@ -113,8 +113,10 @@ const approving = (at: number, first: Name, second: Name): Step =>
     const before = (await world.desk.show(known.command.id)).stored;
     if (!(await attempt(() => world.approve(known.command, first, second)))) return;
     known.approved = true;
-    expect([first, second]).toEqual([before.person, 'bea']);
-    expect(before.approver ?? 'bea').toBe('bea');
+    expect(before.person).toBe(by(first).person);
+    expect(by(second)).toMatchObject({ role: 'approver' });
+    expect(by(second).person).not.toBe(before.person);
+    expect(before.approver ?? by(second).person).toBe(by(second).person);
   });
 
 const cancelling = (at: number, name: Name): Step =>
@@ -132,7 +134,9 @@ const releasing = (at: number, name: Name): Step =>
     if (known === undefined) return;
     const { stored } = await world.desk.show(known.command.id);
     const done = await attempt(() => world.desk.release({ id: known.command.id, by: by(name) }));
-    if (done) expect([stored.state, name]).toEqual(['quarantined', 'bea']);
+    if (!done) return;
+    expect([stored.state, by(name).role]).toEqual(['quarantined', 'approver']);
+    expect(by(name).person).not.toBe(stored.person);
   });
 
 const claiming = (device: DeviceId): Step =>

@@ -104,6 +104,10 @@ describe('an approval', () => {
   it('is refused of whoever proposed, of whoever may not, and of other bytes', async () => {
     const command = world.command('limiter.set');
     await world.propose(command);
+    expect(await codeOf(world.approve(command, 'ann', 'annToo'))).toBe('ERR_COMMAND_SAME_PERSON');
+    expect(await world.store.auditRows({ after: 4, limit: 9 })).toMatchObject([
+      { event: 'denied', actor: { name: 'ann', role: 'approver' }, code: 'ERR_COMMAND_SAME_PERSON' },
+    ]);
     expect(await codeOf(world.approve(command, 'ann', 'bob'))).toBe('ERR_COMMAND_ROLE');
     expect(await codeOf(world.approve(command, 'bob', 'bea'))).toBe('ERR_DESK_CONFLICT');
     const other = world.command('limiter.set');

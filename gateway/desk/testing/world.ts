@@ -31,13 +31,18 @@ export const PEOPLE = {
   bob: 'operator',
   bea: 'approver',
   ben: 'approver',
+  /** Ann again, with another key and role: one person all the same. */
+  annToo: 'approver',
   sue: 'supervisor',
   lopex: 'lopex',
   marco: 'marco',
 } as const satisfies Readonly<Record<string, Role>>;
 export type Name = keyof typeof PEOPLE;
 const NAMES = Object.keys(PEOPLE) as Name[];
-export const by = (name: Name): Signer => ({ role: PEOPLE[name], person: name });
+export const by = (name: Name): Signer => ({
+  role: PEOPLE[name],
+  person: name === 'annToo' ? 'ann' : name,
+});
 
 const people = samplePeople(...NAMES);
 const deviceSigner = sampleSigner().signer;

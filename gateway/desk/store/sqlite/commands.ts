@@ -57,9 +57,12 @@ const CHANGEABLE = [
   'code',
 ] as const;
 
+/** Evidence has no name of its own: it lies in the order of proposal, and beside no index that it would bloat. */
+const BY_ID = 'seq = (SELECT seq FROM commands WHERE id = ?)';
+
 export function commandReader(database: DatabaseSync) {
   const byId = database.prepare('SELECT * FROM commands WHERE id = ?');
-  const evidenceById = database.prepare('SELECT payload, signed, outcome FROM evidence WHERE id = ?');
+  const evidenceById = database.prepare(`SELECT payload, signed, outcome FROM evidence WHERE ${BY_ID}`);
   return {
     command(id: CommandId): StoredCommand | undefined {
       const row = byId.get(id);
@@ -82,12 +85,12 @@ export function commandWriter(database: DatabaseSync) {
     INSERT INTO commands (${INSERTED.join(', ')}, thing, changedAtMs)
     VALUES (${INSERTED.map((name) => `$${name}`).join(', ')}, $thing, $proposedAtMs)
     ON CONFLICT (id) DO NOTHING RETURNING *`);
-  const insertEvidence = database.prepare('INSERT INTO evidence (id, payload, signed) VALUES (?, ?, ?)');
+  const insertEvidence = database.prepare('INSERT INTO evidence (seq, payload, signed) VALUES (?, ?, ?)');
   const change = database.prepare(`
     UPDATE commands SET ${CHANGEABLE.map((name) => `${name} = $${name}`).join(', ')}
     WHERE id = $id AND state = $from RETURNING *`);
-  const setSigned = database.prepare('UPDATE evidence SET signed = ? WHERE id = ?');
-  const setOutcome = database.prepare('UPDATE evidence SET outcome = ? WHERE id = ?');
+  const setSigned = database.prepare(`UPDATE evidence SET signed = ? WHERE ${BY_ID}`);
+  const setOutcome = database.prepare(`UPDATE evidence SET outcome = ? WHERE ${BY_ID}`);
   const setLate = database.prepare('UPDATE commands SET lateState = ?, lateCode = ? WHERE id = ?');
   const open = database.prepare(
     `SELECT * FROM commands INDEXED BY openByDevice
@@ -115,8 +118,9 @@ export function commandWriter(database: DatabaseSync) {
       for (const name of INSERTED) values[name] = given[name];
       const row = insert.get(values);
       if (row === undefined) return undefined;
-      insertEvidence.run(given.id, payload, signed);
-      return commandOf(row);
+      const stored = commandOf(row);
+      insertEvidence.run(stored.seq, payload, signed);
+      return stored;
     },
     change(
       id: CommandId,

@@ -82,7 +82,9 @@ export function pages(database: DatabaseSync) {
   const waiting = database.prepare(`
     SELECT DISTINCT device FROM commands AS queued INDEXED BY queuedByDevice
     WHERE state = 'queued' AND device > ? AND notBefore <= ? AND (retryAtMs IS NULL OR retryAtMs <= ?)
-      AND NOT EXISTS (SELECT 1 FROM commands WHERE device = queued.device AND state = 'sent')
+      AND NOT EXISTS (
+        SELECT 1 FROM commands INDEXED BY oneInFlight WHERE device = queued.device AND state = 'sent'
+      )
     ORDER BY device LIMIT ?`);
   const counts = database.prepare(`
     SELECT state, count(*) AS count FROM commands

@@ -46,7 +46,7 @@ CREATE INDEX commandsByPerson ON commands (person, seq);
 CREATE INDEX commandsByCounter ON commands (device, person, thing, counter);
 CREATE UNIQUE INDEX oneInFlight ON commands (device) WHERE state = 'sent';
 CREATE INDEX openByDevice ON commands (device, seq) WHERE state IN (${list(OPEN_STATES)});
-CREATE INDEX queuedByDevice ON commands (device, notBefore) WHERE state = 'queued';
+CREATE INDEX queuedByDevice ON commands (device, notBefore, retryAtMs) WHERE state = 'queued';
 CREATE INDEX unsentByExpiry ON commands (expiry) WHERE state IN (${list(UNSENT)});
 CREATE INDEX sentByAnswer ON commands (answerDueMs) WHERE state = 'sent';
 CREATE TRIGGER terminalStays BEFORE UPDATE OF state ON commands
@@ -56,11 +56,11 @@ CREATE TRIGGER commandsStay BEFORE DELETE ON commands
   BEGIN SELECT RAISE(ABORT, 'commands are not deleted'); END;
 
 CREATE TABLE evidence (
-  id TEXT NOT NULL PRIMARY KEY REFERENCES commands (id),
+  seq INTEGER PRIMARY KEY REFERENCES commands (seq),
   payload BLOB NOT NULL,
   signed BLOB NOT NULL,
   outcome BLOB
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE meters (
   device TEXT NOT NULL PRIMARY KEY,
