@@ -32,6 +32,8 @@ import { initialState, isSilent, isWithheld, type MeterState, withInstallation }
 import type { Hardware, Notice, Step } from './step.ts';
 import { type MeterView, viewAt } from './view.ts';
 
+export type { OperationResult } from './results.ts';
+
 export interface OperationsOptions {
   /** The device's own: the journal lies in it as `operations`. */
   readonly directory: string;
