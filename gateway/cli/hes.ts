@@ -3,6 +3,12 @@ import { isHesError } from '../../protocol/errors.ts';
 import { codeOf, EXIT, exitCodeOf } from './exit.ts';
 import { buildProgram } from './program.ts';
 
+// Whoever reads has gone, as `| head` does: it is as if Ctrl-C had been pressed, so that a long run ends cleanly.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.kill(process.pid, 'SIGINT');
+});
+
 /** The entry of `hes`: run the command line, say errors in a line that tells what to do, map them to exit codes. */
 try {
   await buildProgram().parseAsync();
