@@ -64,7 +64,8 @@ export function errorCodesInSources(root: string): Set<string> {
   return codes;
 }
 
-const NODE_CODE = /^ERR_(SSL|TLS|OSSL|SOCKET|STREAM|INVALID|IPC|HTTP|CRYPTO|SQLITE|ACCESS|SERVER|UNHANDLED|OUT)_/;
+const NODE_CODE =
+  /^ERR_(SSL|TLS|OSSL|SOCKET|STREAM|INVALID|IPC|HTTP|CRYPTO|SQLITE|ACCESS|SERVER|UNHANDLED|OUT)_/;
 
 function files(root: string, folder: string): string[] {
   const path = join(root, folder);
