@@ -7,7 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { dayAfter, dayNamed, type LocalDay } from '../gateway/edge/calendar.ts';
+import { dayAfter, dayNamed, type LocalDay } from '../gateway/edge/days/calendar.ts';
 import { issueDevices } from '../pki/development.ts';
 import type { TenantId } from '../protocol/identity.ts';
 import { startEdge, stopEdge } from './edge/process.ts';

@@ -1,4 +1,4 @@
-import { dayNamed, dayOfOrdinal, offsetMinutesAt, QUARTER_SECONDS } from '../gateway/edge/calendar.ts';
+import { dayNamed, dayOfOrdinal, offsetMinutesAt, QUARTER_SECONDS } from '../gateway/edge/days/calendar.ts';
 import type { Timestamp } from '../protocol/reading.ts';
 import { boughtPart, type Climate } from './climate.ts';
 import { type DayKind, dayKind } from './shapes.ts';

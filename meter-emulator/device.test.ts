@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dayNamed } from '../gateway/edge/calendar.ts';
+import { dayNamed } from '../gateway/edge/days/calendar.ts';
 import { readTelegrams } from '../gateway/edge/p1/reader.ts';
 import type { Snapshot } from '../gateway/edge/source.ts';
 import { CONSORTIUM } from '../protocol/tenants.ts';

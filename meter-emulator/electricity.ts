@@ -1,4 +1,4 @@
-import { QUARTER_SECONDS } from '../gateway/edge/calendar.ts';
+import { QUARTER_SECONDS } from '../gateway/edge/days/calendar.ts';
 import { newRegister, type Part, registersOfDay, type Stream, type Surroundings } from './flow.ts';
 import { drawAt, drawBetween, mix } from './hash.ts';
 import { HOUSEHOLD, QUARTERS_PER_DAY, SHAPES } from './shapes.ts';

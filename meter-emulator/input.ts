@@ -1,4 +1,4 @@
-import type { LocalDay } from '../gateway/edge/calendar.ts';
+import type { LocalDay } from '../gateway/edge/days/calendar.ts';
 import type { Clock } from '../gateway/runtime/clock.ts';
 import type { Log } from '../gateway/runtime/log.ts';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';

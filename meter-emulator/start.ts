@@ -1,4 +1,4 @@
-import { dayAfter, dayNamed, type LocalDay } from '../gateway/edge/calendar.ts';
+import { dayAfter, dayNamed, type LocalDay } from '../gateway/edge/days/calendar.ts';
 import type { Clock } from '../gateway/runtime/clock.ts';
 import { clockOf } from '../gateway/runtime/clock-config.ts';
 import type { Counters } from '../gateway/runtime/counters.ts';

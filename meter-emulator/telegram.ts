@@ -1,4 +1,4 @@
-import { dayOfOrdinal, offsetMinutesAt } from '../gateway/edge/calendar.ts';
+import { dayOfOrdinal, offsetMinutesAt } from '../gateway/edge/days/calendar.ts';
 import type { Timestamp } from '../protocol/reading.ts';
 import { quarterStart } from './days.ts';
 import type { DeviceDay, PeaksOfMonths } from './device.ts';

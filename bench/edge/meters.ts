@@ -3,7 +3,7 @@
  * second, spread over the second as meters that know nothing of each other do. Modbus meters answer when asked.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { offsetMinutesAt } from '../../gateway/edge/calendar.ts';
+import { offsetMinutesAt } from '../../gateway/edge/days/calendar.ts';
 import { profileNamed } from '../../gateway/edge/modbus/profiles.ts';
 import { type Clock, simulatedClock, systemClock } from '../../gateway/runtime/clock.ts';
 import { ModbusDevice } from '../../meter-emulator/modbus/device.ts';

@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Counters } from '../runtime/counters.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Random } from '../runtime/random.ts';
-import type { MissedDays, OwnerMap } from './day.ts';
+import type { MissedDays, OwnerMap } from './days/day.ts';
 import type { OutboxFiles } from './outbox/files.ts';
 import type { OutboxLimits } from './outbox/limits.ts';
 import type { ScheduleLimits } from './schedule.ts';

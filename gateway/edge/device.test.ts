@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { issueDevice } from '../../pki/development.ts';
 import { QUALITY } from '../../protocol/reading.ts';
-import { dayAfter } from './calendar.ts';
+import { dayAfter } from './days/calendar.ts';
 import { DAY, deviceBench, live, liveDays, SERIAL, WATER_SERIAL } from './testing/device.ts';
 import { FARYS, IMPORT_DAY, meter, ORES, register, snapshot, WATER } from './testing/meters.ts';
 

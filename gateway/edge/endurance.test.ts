@@ -4,7 +4,7 @@ import { type DailyIndex, QUALITY } from '../../protocol/reading.ts';
 import { manualClock } from '../runtime/clock.ts';
 import { Counters } from '../runtime/counters.ts';
 import { type Random, randomInteger, seededRandom } from '../runtime/random.ts';
-import { dayAfter, dayNamed, dayOfOrdinal, type LocalDay } from './calendar.ts';
+import { dayAfter, dayNamed, dayOfOrdinal, type LocalDay } from './days/calendar.ts';
 import { EdgeDevice } from './device.ts';
 import { deviceBench, WATER_SERIAL } from './testing/device.ts';
 import { SimulatedDisk } from './testing/disk.ts';

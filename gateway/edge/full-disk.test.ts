@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { type DailyIndex, QUALITY } from '../../protocol/reading.ts';
 import { createLog } from '../runtime/log.ts';
 import { seededRandom } from '../runtime/random.ts';
-import { dayAfter, QUARTER_SECONDS } from './calendar.ts';
+import { dayAfter, QUARTER_SECONDS } from './days/calendar.ts';
 import type { EdgeDevice } from './device.ts';
 import { DAY, deviceBench, live, SERIAL } from './testing/device.ts';
 import { SimulatedDisk } from './testing/disk.ts';

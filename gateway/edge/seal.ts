@@ -6,9 +6,9 @@ import { HesError, isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { encodeDailyIndex } from '../../protocol/payload.ts';
 import { type DailyIndex, QUALITY } from '../../protocol/reading.ts';
+import type { DayDraft } from './days/owner-days.ts';
 import { LruMap } from './lru.ts';
 import type { NewEntry } from './outbox/outbox.ts';
-import type { DayDraft } from './owner-days.ts';
 
 /** Seven tenants, each with a key that is being rolled over, and the same again. */
 const RECIPIENTS_KEPT_MAX = 32;

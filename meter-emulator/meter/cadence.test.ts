@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import { Cadence } from './cadence.ts';
 
 const QUARTER_MS = QUARTER_SECONDS * 1_000;

@@ -1,4 +1,4 @@
-import { QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 
 /**
  * When the next telegram is due. In real time one a period, at the clock's own whole seconds. A clock that runs

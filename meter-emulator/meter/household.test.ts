@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import { EmulatedDevice } from '../device.ts';
 import { TelegramDay } from '../telegram.ts';
 import { createWorld } from '../world.ts';

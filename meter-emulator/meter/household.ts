@@ -1,4 +1,4 @@
-import { dayAt, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { dayAt, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import { HesError } from '../../protocol/errors.ts';
 import { CONSORTIUM } from '../../protocol/tenants.ts';
 import { EmulatedDevice } from '../device.ts';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
-import { DayAccumulator, type DayDraft } from '../../gateway/edge/day.ts';
+import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
+import { DayAccumulator, type DayDraft } from '../../gateway/edge/days/day.ts';
 import { modbusSourceConfig } from '../../gateway/edge/modbus/config.ts';
 import type { RegisterBus } from '../../gateway/edge/modbus/meter.ts';
 import { profileNamed } from '../../gateway/edge/modbus/profiles.ts';

@@ -5,8 +5,8 @@ import {
   type LocalDay,
   monthBefore,
   QUARTER_SECONDS,
-} from '../../gateway/edge/calendar.ts';
-import { DayAccumulator, type DayDraft } from '../../gateway/edge/day.ts';
+} from '../../gateway/edge/days/calendar.ts';
+import { DayAccumulator, type DayDraft } from '../../gateway/edge/days/day.ts';
 import { AUTHENTICATION_KEY_LUXEMBOURG, type P1Keys } from '../../gateway/edge/p1/glo-keys.ts';
 import { P1Reader } from '../../gateway/edge/p1/reader.ts';
 import { telegramSnapshot } from '../../gateway/edge/p1/snapshot.ts';

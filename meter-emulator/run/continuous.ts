@@ -1,4 +1,4 @@
-import { dayAfter, dayAt, type LocalDay } from '../../gateway/edge/calendar.ts';
+import { dayAfter, dayAt, type LocalDay } from '../../gateway/edge/days/calendar.ts';
 import { sleep } from '../../gateway/runtime/backoff.ts';
 import type { Clock } from '../../gateway/runtime/clock.ts';
 import type { Counters } from '../../gateway/runtime/counters.ts';

@@ -1,4 +1,4 @@
-import type { LocalDay } from '../../gateway/edge/calendar.ts';
+import type { LocalDay } from '../../gateway/edge/days/calendar.ts';
 import type { Snapshot } from '../../gateway/edge/source.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import type { Outcome, Station } from './station.ts';

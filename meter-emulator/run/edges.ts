@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { MissedDays } from '../../gateway/edge/day.ts';
+import type { MissedDays } from '../../gateway/edge/days/day.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../../gateway/edge/device.ts';
 import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
 import type { Counters } from '../../gateway/runtime/counters.ts';

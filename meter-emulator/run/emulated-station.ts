@@ -1,4 +1,4 @@
-import type { LocalDay } from '../../gateway/edge/calendar.ts';
+import type { LocalDay } from '../../gateway/edge/days/calendar.ts';
 import { P1Reader } from '../../gateway/edge/p1/reader.ts';
 import { telegramSnapshot } from '../../gateway/edge/p1/snapshot.ts';
 import type { P1Telegram } from '../../gateway/edge/p1/telegram.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { dayAfter, dayNamed } from '../../gateway/edge/calendar.ts';
+import { dayAfter, dayNamed } from '../../gateway/edge/days/calendar.ts';
 import { Counters } from '../../gateway/runtime/counters.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { FakeEdges, fakeStation } from '../testing/fake-edge.ts';

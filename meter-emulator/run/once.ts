@@ -1,4 +1,4 @@
-import type { LocalDay } from '../../gateway/edge/calendar.ts';
+import type { LocalDay } from '../../gateway/edge/days/calendar.ts';
 import { Lanes } from './lanes.ts';
 import type { Station } from './station.ts';
 import type { Tally } from './tally.ts';

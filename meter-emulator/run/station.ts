@@ -1,5 +1,5 @@
-import type { LocalDay } from '../../gateway/edge/calendar.ts';
-import type { OwnerMap } from '../../gateway/edge/day.ts';
+import type { LocalDay } from '../../gateway/edge/days/calendar.ts';
+import type { OwnerMap } from '../../gateway/edge/days/day.ts';
 import type { Snapshot } from '../../gateway/edge/source.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 

@@ -1,4 +1,4 @@
-import { dayOfOrdinal, type LocalDay } from '../../gateway/edge/calendar.ts';
+import { dayOfOrdinal, type LocalDay } from '../../gateway/edge/days/calendar.ts';
 import type { Counters } from '../../gateway/runtime/counters.ts';
 import { isHesError } from '../../protocol/errors.ts';
 import type { EdgeHandle, IndexName, OpenEdge } from './edge-handle.ts';
@@ -26,7 +26,7 @@ const PASSING: ReadonlySet<string> = new Set([
 /** How soon such a device is tried again. */
 export const TROUBLE_RETRY_MS = 1_000;
 
-/** A device that slept longer than this closes the rest as days that were missed (edge/owner-days.ts). */
+/** A device that slept longer than this closes the rest as days that were missed (edge/days/owner-days.ts). */
 const CATCH_UP_DAYS_MAX = 62;
 
 /** The two things that are done with a device: closing days and waking it; both are counted. */

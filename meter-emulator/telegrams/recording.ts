@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { dayAt, type LocalDay, offsetMinutesAt } from '../../gateway/edge/calendar.ts';
+import { dayAt, type LocalDay, offsetMinutesAt } from '../../gateway/edge/days/calendar.ts';
 import { P1Reader } from '../../gateway/edge/p1/reader.ts';
 import { telegramSnapshot } from '../../gateway/edge/p1/snapshot.ts';
 import type { P1Fault, P1Telegram } from '../../gateway/edge/p1/telegram.ts';

@@ -1,11 +1,11 @@
-import type { LocalDay } from '../../gateway/edge/calendar.ts';
-import { offsetMinutesAt } from '../../gateway/edge/calendar.ts';
+import type { LocalDay } from '../../gateway/edge/days/calendar.ts';
+import { offsetMinutesAt } from '../../gateway/edge/days/calendar.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { emulatedDeviceId } from '../numbers.ts';
 import type { EdgeSide, Station } from '../run/station.ts';
 import { type Recording, replay } from './recording.ts';
 
-/** Meters that are absent for longer than the edge waits end their day with what was seen last (edge/owner-days.ts). */
+/** Meters that are absent for longer than the edge waits end their day with what was seen last (edge/days/owner-days.ts). */
 const ABSENCE_SECONDS = 3_600;
 
 /** A recording as the meter that it was made of. All that is in it, M-Bus channels too, belongs to one tenant. */

@@ -1,5 +1,5 @@
 import { clockAfter } from '../../gateway/cli/up/clock.ts';
-import { dayNamed, type LocalDay } from '../../gateway/edge/calendar.ts';
+import { dayNamed, type LocalDay } from '../../gateway/edge/days/calendar.ts';
 import type { ChildSpec } from '../../gateway/runtime/child.ts';
 import { enrolmentsOf } from '../../meter-emulator/input.ts';
 import { provisionFleet } from '../../meter-emulator/provision.ts';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { dayAfter, dayNamed, type LocalDay } from '../../gateway/edge/calendar.ts';
+import { dayAfter, dayNamed, type LocalDay } from '../../gateway/edge/days/calendar.ts';
 import { EmulatedDevice, snapshotAt } from '../../meter-emulator/device.ts';
 import { type Fleet, planFleet } from '../../meter-emulator/fleet.ts';
 import { createWorld } from '../../meter-emulator/world.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { dayOfOrdinal, type LocalDay } from '../../gateway/edge/calendar.ts';
+import { dayOfOrdinal, type LocalDay } from '../../gateway/edge/days/calendar.ts';
 import { Outbox } from '../../gateway/edge/outbox/outbox.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import type { IndexName } from './chaos-oracle.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { clockAfter } from '../../gateway/cli/up/clock.ts';
-import { dayAfter, dayNamed, type LocalDay } from '../../gateway/edge/calendar.ts';
+import { dayAfter, dayNamed, type LocalDay } from '../../gateway/edge/days/calendar.ts';
 import type { Child } from '../../gateway/runtime/child.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { impatient } from './chaos-fleet.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import type { EdgeStatus } from '../../gateway/edge/service/status.ts';
 import type { Child } from '../../gateway/runtime/child.ts';
 import type { SteeredClock } from './edge-clock.ts';

@@ -1,4 +1,4 @@
-import { type LocalDay, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { type LocalDay, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { type FoundIndex, type FoundMeter, foundIndex } from './edge-records.ts';
 import type { ShownRegister, Subject } from './edge-subjects.ts';

@@ -1,4 +1,4 @@
-import { QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import { type Random, seededRandom } from '../../gateway/runtime/random.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { ChaosRun } from '../support/edge-chaos.ts';
 import { BLAMELESS, type EdgeJudgement, judgeEdges } from '../support/edge-oracle.ts';

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dayAt, dayOfOrdinal } from '../../gateway/edge/calendar.ts';
+import { dayAt, dayOfOrdinal } from '../../gateway/edge/days/calendar.ts';
 import { EdgeDevice } from '../../gateway/edge/device.ts';
 import { captured, meter, register, snapshot, WATER } from '../../gateway/edge/testing/meters.ts';
 import { type DeviceIdentity, readDeviceIdentity } from '../../pki/trust.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import { PROFILE_NAMES, profileNamed } from '../../gateway/edge/modbus/profiles.ts';
 import type { ModbusFault } from '../../meter-emulator/modbus/faults.ts';
 import { type ChaosResult, ChaosRun } from '../support/edge-chaos.ts';

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'nod
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { dayNamed } from '../../gateway/edge/calendar.ts';
+import { dayNamed } from '../../gateway/edge/days/calendar.ts';
 import { profileNamed } from '../../gateway/edge/modbus/profiles.ts';
 import type { EdgeStatus } from '../../gateway/edge/service/status.ts';
 import { simulatedClock } from '../../gateway/runtime/clock.ts';

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/calendar.ts';
+import { dayNamed, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import { PROFILE_NAMES, profileNamed } from '../../gateway/edge/modbus/profiles.ts';
 import { AUTHENTICATION_KEY_LUXEMBOURG } from '../../gateway/edge/p1/glo-keys.ts';
 import { parseTelegram } from '../../gateway/edge/p1/parse.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dayNamed, type LocalDay } from '../../gateway/edge/calendar.ts';
+import { dayNamed, type LocalDay } from '../../gateway/edge/days/calendar.ts';
 import type { Child } from '../../gateway/runtime/child.ts';
 import { enrolmentsOf } from '../../meter-emulator/input.ts';
 import { provisionFleet } from '../../meter-emulator/provision.ts';

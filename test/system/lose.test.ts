@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dayAfter, dayNamed } from '../../gateway/edge/calendar.ts';
+import { dayAfter, dayNamed } from '../../gateway/edge/days/calendar.ts';
 import type { Child } from '../../gateway/runtime/child.ts';
 import { sumCounters } from '../../gateway/runtime/counters.ts';
 import type { FleetReport } from '../../meter-emulator/start.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BusRequest, TenantBus } from '../../gateway/bus/port.ts';
-import { dayAt, dayOfOrdinal, offsetMinutesAt } from '../../gateway/edge/calendar.ts';
+import { dayAt, dayOfOrdinal, offsetMinutesAt } from '../../gateway/edge/days/calendar.ts';
 import { EdgeDevice } from '../../gateway/edge/device.ts';
 import { meter, register, snapshot } from '../../gateway/edge/testing/meters.ts';
 import { type DeviceIdentity, loadSealingKey } from '../../pki/trust.ts';

@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dayAfter } from '../../gateway/edge/calendar.ts';
+import { dayAfter } from '../../gateway/edge/days/calendar.ts';
 import { EdgeDevice } from '../../gateway/edge/device.ts';
 import { DAY, live } from '../../gateway/edge/testing/device.ts';
 import { FARYS, ORES } from '../../gateway/edge/testing/meters.ts';

@@ -6,7 +6,7 @@ import {
   type LocalDay,
   offsetMinutesAt,
   QUARTER_SECONDS,
-} from '../../gateway/edge/calendar.ts';
+} from '../../gateway/edge/days/calendar.ts';
 import { EdgeDevice, type WakeResult } from '../../gateway/edge/device.ts';
 import { readTelegrams } from '../../gateway/edge/p1/reader.ts';
 import { telegramSnapshot } from '../../gateway/edge/p1/snapshot.ts';

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { dayNamed } from '../../gateway/edge/calendar.ts';
+import { dayNamed } from '../../gateway/edge/days/calendar.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { TestFolder } from '../support/chaos-folder.ts';
 import { HES_LINKED, Hes, runHes } from '../support/chaos-hes.ts';

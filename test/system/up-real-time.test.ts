@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../../gateway/cli/up/ports.ts';
-import { dayAt, offsetMinutesAt } from '../../gateway/edge/calendar.ts';
+import { dayAt, offsetMinutesAt } from '../../gateway/edge/days/calendar.ts';
 import { encodeTelegram } from '../../meter-emulator/p1/encode.ts';
 import { stateOf } from '../../meter-emulator/p1/example.ts';
 import { TestFolder } from '../support/chaos-folder.ts';

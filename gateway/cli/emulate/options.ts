@@ -4,7 +4,7 @@ import { type PlannedFault, parseFault } from '../../../meter-emulator/meter/fau
 import type { MeterOptions, MeterPort } from '../../../meter-emulator/meter/meter.ts';
 import { DIALECT_PORTS } from '../../../meter-emulator/p1/dialects.ts';
 import { isHesError } from '../../../protocol/errors.ts';
-import { dayNamed, METERING_ZONE } from '../../edge/calendar.ts';
+import { dayNamed, METERING_ZONE } from '../../edge/days/calendar.ts';
 import { AUTHENTICATION_KEY_LUXEMBOURG, type P1Keys, parseP1Key } from '../../edge/p1/glo-keys.ts';
 import { type Clock, simulatedClock, systemClock } from '../../runtime/clock.ts';
 import { usage } from '../errors.ts';

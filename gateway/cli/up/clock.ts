@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HesError } from '../../../protocol/errors.ts';
-import { dayAfter, dayAt, dayNamed, type LocalDay } from '../../edge/calendar.ts';
+import { dayAfter, dayAt, dayNamed, type LocalDay } from '../../edge/days/calendar.ts';
 import type { Clock } from '../../runtime/clock.ts';
 
 /** A clock that every process of a run shows alike (`simulatedClock` of gateway/runtime). */

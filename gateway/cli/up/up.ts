@@ -7,7 +7,7 @@ import type { FleetReport } from '../../../meter-emulator/start.ts';
 import { type DevelopmentPki, openDevelopmentPki } from '../../../pki/development.ts';
 import { HesError } from '../../../protocol/errors.ts';
 import { busDirectory, makeDirectory } from '../../bus/local/paths.ts';
-import { dayAt, dayNamed } from '../../edge/calendar.ts';
+import { dayAt, dayNamed } from '../../edge/days/calendar.ts';
 import { simulatedClock } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { Supervisor } from '../../runtime/supervisor.ts';

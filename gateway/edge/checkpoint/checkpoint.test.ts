@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { issueDevice } from '../../../pki/development.ts';
 import { type DailyIndex, QUALITY } from '../../../protocol/reading.ts';
-import { dayAfter, type LocalDay, QUARTER_SECONDS } from '../calendar.ts';
+import { dayAfter, type LocalDay, QUARTER_SECONDS } from '../days/calendar.ts';
 import type { EdgeDevice, EdgeDeviceOptions } from '../device.ts';
 import { nodeFiles, type OutboxFiles } from '../outbox/files.ts';
 import type { Instant, MeterSnapshot } from '../source.ts';

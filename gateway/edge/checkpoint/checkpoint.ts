@@ -3,8 +3,8 @@ import type { DeviceIdentity } from '../../../pki/identity.ts';
 import type { DeviceId } from '../../../protocol/identity.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { OwnerDaysState } from '../days/owner-days.ts';
 import type { OutboxFiles } from '../outbox/files.ts';
-import type { OwnerDaysState } from '../owner-days.ts';
 import { FrameSealer, openFrames } from './frames.ts';
 import { type ImageData, imageOf, type StepData, stateOf, stepOf, type Written } from './state.ts';
 

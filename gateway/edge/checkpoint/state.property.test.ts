@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { QUALITY } from '../../../protocol/reading.ts';
 import { type Random, randomInteger, randomPick, seededRandom } from '../../runtime/random.ts';
-import { dayNamed } from '../calendar.ts';
-import { DayAccumulator } from '../day.ts';
+import { dayNamed } from '../days/calendar.ts';
+import { DayAccumulator } from '../days/day.ts';
 import type { Instant, MeterSnapshot, Snapshot } from '../source.ts';
 import {
   captured,

@@ -1,10 +1,10 @@
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { Medium, Timestamp } from '../../../protocol/reading.ts';
-import { dayOfOrdinal, type LocalDay } from '../calendar.ts';
-import type { Closing, EndedDay } from '../ended-day.ts';
-import { MeterDay, type Range } from '../meter-day.ts';
-import type { OwnerDaysState } from '../owner-days.ts';
-import { MISSING, type Row, restoredRow } from '../row.ts';
+import { dayOfOrdinal, type LocalDay } from '../days/calendar.ts';
+import type { Closing, EndedDay } from '../days/ended-day.ts';
+import { MeterDay, type Range } from '../days/meter-day.ts';
+import type { OwnerDaysState } from '../days/owner-days.ts';
+import { MISSING, type Row, restoredRow } from '../days/row.ts';
 import type { MeterSnapshot } from '../source.ts';
 
 /**

@@ -4,7 +4,7 @@ import type { Frozen } from '../../runtime/config.ts';
 import { endpointSchema } from './endpoint.ts';
 
 /**
- * Asked at least once a minute, so that each quarter-hour has its sample (quality.ts). More often costs nothing and
+ * Asked at least once a minute, so that each quarter-hour has its sample (days/quality.ts). More often costs nothing and
  * finds the lowest and highest voltage.
  */
 const EVERY_SECONDS_MAX = 60;

@@ -5,7 +5,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
-import { offsetMinutesAt } from '../calendar.ts';
+import { offsetMinutesAt } from '../days/calendar.ts';
 import type { MeterSnapshot, Snapshot } from '../source.ts';
 import { ModbusBus } from './bus.ts';
 import type { ModbusSourceConfig } from './config.ts';

@@ -3,7 +3,7 @@ import type { Command } from '../../../protocol/command/command.ts';
 import type { ArgumentsOf, CommandType } from '../../../protocol/command/table.ts';
 import { numberOfDay } from '../../../protocol/day.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
-import { dayAt } from '../calendar.ts';
+import { dayAt } from '../days/calendar.ts';
 import { hasBreaker, hasValve, type Installation, isProtected, meterOn } from './installation.ts';
 import { AHEAD_SECONDS_MAX, MESSAGE_AHEAD_SECONDS_MAX, TARIFF_AHEAD_DAYS_MAX } from './limits.ts';
 import { channelOf } from './obis-channel.ts';

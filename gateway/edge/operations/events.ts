@@ -1,4 +1,4 @@
-import { dayAt } from '../calendar.ts';
+import { dayAt } from '../days/calendar.ts';
 import { type Installation, needsLeakTest } from './installation.ts';
 import {
   ARM_ABOVE_CENTS,

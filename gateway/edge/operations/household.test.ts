@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dayAfter, dayNamed } from '../calendar.ts';
+import { dayAfter, dayNamed } from '../days/calendar.ts';
 import { testMeter } from './testing/meter.ts';
 import { commandOf } from './testing/people.ts';
 

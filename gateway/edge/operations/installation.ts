@@ -1,5 +1,5 @@
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
-import { dayAt } from '../calendar.ts';
+import { dayAt } from '../days/calendar.ts';
 
 /** What stands at the address: what the device can do, and whose meters hang on it. It is told, not commanded. */
 export interface Installation {

@@ -4,7 +4,7 @@ import { encodeCommand } from '../../../protocol/command/command.ts';
 import { TARIFF_PRESETS } from '../../../protocol/command/presets.ts';
 import { type ArgumentsOf, COMMAND_TYPES, type CommandType } from '../../../protocol/command/table.ts';
 import { PLANS } from '../../../protocol/command/tariff.ts';
-import { dayAt } from '../calendar.ts';
+import { dayAt } from '../days/calendar.ts';
 import { judge } from './accept.ts';
 import { decodeLedger, encodeLedger } from './codec.ts';
 import { happen, type MeterEvent, rule } from './events.ts';

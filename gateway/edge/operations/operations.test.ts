@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { presetWindows } from '../../../protocol/command/presets.ts';
 import type { ArgumentsOf, CommandType } from '../../../protocol/command/table.ts';
-import { dayNamed } from '../calendar.ts';
+import { dayNamed } from '../days/calendar.ts';
 import type { MeterEvent } from './events.ts';
 import { Operations } from './operations.ts';
 import { FakeHardware } from './testing/hardware.ts';

@@ -1,5 +1,5 @@
 import { rateAt, registerOfRate } from '../../../protocol/command/tariff.ts';
-import { dayAt, offsetMinutesAt } from '../calendar.ts';
+import { dayAt, offsetMinutesAt } from '../days/calendar.ts';
 import { isSilent, type MeterState, type Position, type Prepayment } from './state.ts';
 
 /** What a meter shows: for its display, and for what its customer port prints. Pure, at any moment. */

@@ -7,7 +7,7 @@ import {
   type Timestamp,
   type Unit,
 } from '../../../protocol/reading.ts';
-import { offsetMinutesAt } from '../calendar.ts';
+import { offsetMinutesAt } from '../days/calendar.ts';
 import type { Instant, MeterSnapshot, Snapshot } from '../source.ts';
 import type { P1Channel, P1Peak, P1Quantity, P1Reading, P1Telegram } from './telegram.ts';
 import type { P1Time } from './time.ts';

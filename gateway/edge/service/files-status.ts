@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type DeviceIdentity, readDeviceIdentity } from '../../../pki/identity.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import type { DeviceId } from '../../../protocol/identity.ts';
-import { dayOfOrdinal } from '../calendar.ts';
+import { dayOfOrdinal } from '../days/calendar.ts';
 import { inspectOutbox } from '../outbox/inspect.ts';
 import { recover } from '../outbox/recover.ts';
 import { OutboxState } from '../outbox/state.ts';

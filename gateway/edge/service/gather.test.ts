@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { QUALITY } from '../../../protocol/reading.ts';
-import { dayAfter } from '../calendar.ts';
-import { DayAccumulator } from '../day.ts';
+import { dayAfter } from '../days/calendar.ts';
+import { DayAccumulator } from '../days/day.ts';
 import type { MeterSnapshot, Snapshot } from '../source.ts';
 import { DAY } from '../testing/device.ts';
 import { IMPORT_DAY, meter, ORES, register, snapshot } from '../testing/meters.ts';

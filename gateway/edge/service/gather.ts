@@ -1,6 +1,6 @@
 import type { Timestamp } from '../../../protocol/reading.ts';
-import { dayAt } from '../calendar.ts';
-import { SAMPLE_TOLERANCE_SECONDS } from '../quality.ts';
+import { dayAt } from '../days/calendar.ts';
+import { SAMPLE_TOLERANCE_SECONDS } from '../days/quality.ts';
 import type { MeterSnapshot, Snapshot } from '../source.ts';
 
 /**

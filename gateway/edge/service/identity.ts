@@ -5,7 +5,7 @@ import { recipientOf } from '../../../pki/trust.ts';
 import { HesError, isHesError } from '../../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import type { Log } from '../../runtime/log.ts';
-import type { OwnerMap } from '../day.ts';
+import type { OwnerMap } from '../days/day.ts';
 import type { EdgeConfig, EdgeDeviceConfig } from './config.ts';
 import type { EdgeServiceErrorCode } from './errors.ts';
 

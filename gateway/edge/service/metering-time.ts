@@ -1,7 +1,7 @@
 import type { Timestamp } from '../../../protocol/reading.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { clockOf } from '../../runtime/clock-config.ts';
-import { offsetMinutesAt } from '../calendar.ts';
+import { offsetMinutesAt } from '../days/calendar.ts';
 import type { EdgeConfig } from './config.ts';
 
 /** The time that snapshots carry, by the metering clock; one object for all of one second. */

@@ -7,7 +7,7 @@ import { parseConfig } from '../../runtime/config.ts';
 import { Counters } from '../../runtime/counters.ts';
 import { silentLog } from '../../runtime/log.ts';
 import { seededRandom } from '../../runtime/random.ts';
-import { dayNamed } from '../calendar.ts';
+import { dayNamed } from '../days/calendar.ts';
 import { sealed } from '../p1/example.ts';
 import { AUTHENTICATION_KEY_LUXEMBOURG } from '../p1/glo-keys.ts';
 import { sealGlo } from '../p1/glo-seal.ts';

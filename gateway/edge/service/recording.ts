@@ -1,5 +1,5 @@
 import type { Timestamp } from '../../../protocol/reading.ts';
-import { dayAt } from '../calendar.ts';
+import { dayAt } from '../days/calendar.ts';
 import type { P1Telegram } from '../p1/telegram.ts';
 import type { Snapshot } from '../source.ts';
 import { timestampOf } from './metering-time.ts';
@@ -8,7 +8,7 @@ import { timestampOf } from './metering-time.ts';
 const PLAUSIBLE_FROM_SECONDS = Date.UTC(2005, 0, 1) / 1_000;
 /** A meter's clock may run ahead of the edge's; by more than a day it is wrong. */
 const AHEAD_SECONDS_MAX = 86_400;
-/** A day without its meters is waited for this long before it closes (gateway/edge/owner-days.ts). */
+/** A day without its meters is waited for this long before it closes (gateway/edge/days/owner-days.ts). */
 const AFTER_END_SECONDS = 3_601;
 
 /** The time of a recording: its telegrams' own, as for `hes up --telegrams` (docs/adr/0082). */

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../runtime/clock.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
-import { dayOfOrdinal } from '../calendar.ts';
+import { dayOfOrdinal } from '../days/calendar.ts';
 import { EdgeDevice, type EdgeLimits } from '../device.ts';
 import type { OutboxFiles } from '../outbox/files.ts';
 import type { Snapshot } from '../source.ts';

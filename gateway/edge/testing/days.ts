@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { MeterReading } from '../../../protocol/reading.ts';
-import { dayNamed, type LocalDay, QUARTER_SECONDS } from '../calendar.ts';
-import { DayAccumulator, type DayDraft, type DayNotice, type Doubt, type OwnerMap } from '../day.ts';
+import { dayNamed, type LocalDay, QUARTER_SECONDS } from '../days/calendar.ts';
+import { DayAccumulator, type DayDraft, type DayNotice, type Doubt, type OwnerMap } from '../days/day.ts';
 import type { Snapshot } from '../source.ts';
 import { FARYS, IMPORT_DAY, meter, ORES, register, snapshot } from './meters.ts';
 

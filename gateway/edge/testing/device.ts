@@ -6,7 +6,7 @@ import { type DeviceIdentity, issueDevice } from '../../../pki/development.ts';
 import { type ManualClock, manualClock } from '../../runtime/clock.ts';
 import { Counters } from '../../runtime/counters.ts';
 import { seededRandom } from '../../runtime/random.ts';
-import { dayAfter, dayNamed, type LocalDay, QUARTER_SECONDS } from '../calendar.ts';
+import { dayAfter, dayNamed, type LocalDay, QUARTER_SECONDS } from '../days/calendar.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../device.ts';
 import { FakeHeadEnd } from './head-end.ts';
 import { releaseLock } from './kill.ts';

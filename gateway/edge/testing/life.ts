@@ -1,5 +1,5 @@
 import { type Random, randomInteger, randomPick } from '../../runtime/random.ts';
-import { QUARTER_SECONDS } from '../calendar.ts';
+import { QUARTER_SECONDS } from '../days/calendar.ts';
 
 const HOUR = 3_600;
 const DAY = 86_400;

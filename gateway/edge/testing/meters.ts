@@ -1,6 +1,6 @@
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { Medium, ObisCode, Register, Timestamp, Unit } from '../../../protocol/reading.ts';
-import { offsetMinutesAt } from '../calendar.ts';
+import { offsetMinutesAt } from '../days/calendar.ts';
 import type { MeterSnapshot, Snapshot } from '../source.ts';
 
 /** Snapshots for the tests of this room: one line each, and nothing but what the test is about. */

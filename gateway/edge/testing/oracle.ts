@@ -1,5 +1,5 @@
-import { dayAt, type LocalDay, QUARTER_SECONDS } from '../calendar.ts';
-import { SAMPLE_TOLERANCE_SECONDS } from '../quality.ts';
+import { dayAt, type LocalDay, QUARTER_SECONDS } from '../days/calendar.ts';
+import { SAMPLE_TOLERANCE_SECONDS } from '../days/quality.ts';
 
 /** A telegram that counted: the edge's clock and the register that it showed. */
 export interface Shown {

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../runtime/random.ts';
-import { dayAfter } from '../calendar.ts';
+import { dayAfter } from '../days/calendar.ts';
 import { DAY, deviceBench, live, liveDays } from '../testing/device.ts';
 import { FakeHeadEnd } from '../testing/head-end.ts';
 

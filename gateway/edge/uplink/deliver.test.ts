@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { makeReceipt } from '../../../protocol/receipt.ts';
-import { dayAfter } from '../calendar.ts';
+import { dayAfter } from '../days/calendar.ts';
 import { DAY, deviceBench, live, liveDays } from '../testing/device.ts';
 import { FakeHeadEnd } from '../testing/head-end.ts';
 import { ORES } from '../testing/meters.ts';

@@ -1,10 +1,10 @@
-import type { TenantId } from '../../protocol/identity.ts';
-import { METERS_MAX } from '../../protocol/limits.ts';
-import { type ClockQuality, type MeterReading, QUALITY, type Timestamp } from '../../protocol/reading.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import { METERS_MAX } from '../../../protocol/limits.ts';
+import { type ClockQuality, type MeterReading, QUALITY, type Timestamp } from '../../../protocol/reading.ts';
+import type { MeterSnapshot } from '../source.ts';
 import type { LocalDay } from './calendar.ts';
 import { MeterDay } from './meter-day.ts';
 import { clockQuality, SAMPLE_TOLERANCE_SECONDS } from './quality.ts';
-import type { MeterSnapshot } from './source.ts';
 
 /** A capture of midnight may be read some time after it (M-Bus is asked at intervals). */
 export const LATE_CAPTURE_SECONDS = 3600;

@@ -1,4 +1,4 @@
-import type { Medium, ObisCode, Register, Unit } from '../../protocol/reading.ts';
+import type { Medium, ObisCode, Register, Unit } from '../../../protocol/reading.ts';
 import { type LocalDay, QUARTER_SECONDS, QUARTERS_MAX } from './calendar.ts';
 import { increaseMax, rescale, SAMPLE_TOLERANCE_SECONDS } from './quality.ts';
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { QUALITY } from '../../protocol/reading.ts';
-import { dayNamed, QUARTER_SECONDS } from './calendar.ts';
+import { QUALITY } from '../../../protocol/reading.ts';
 import {
   accumulator,
   at,
@@ -12,8 +11,9 @@ import {
   only,
   used,
   wholeDay,
-} from './testing/days.ts';
-import { IMPORT_DAY, meter, ORES, register, snapshot, timestamp } from './testing/meters.ts';
+} from '../testing/days.ts';
+import { IMPORT_DAY, meter, ORES, register, snapshot, timestamp } from '../testing/meters.ts';
+import { dayNamed, QUARTER_SECONDS } from './calendar.ts';
 
 describe('what a day refuses to invent', () => {
   test('leaves a gap on both sides of a sample that is missing, and flags it', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { QUALITY, type Timestamp } from '../../protocol/reading.ts';
+import { QUALITY, type Timestamp } from '../../../protocol/reading.ts';
+import { accumulator, at, DAY, deltasOf, electricity, firstMeter, only, used } from '../testing/days.ts';
+import { IMPORT_DAY, IMPORT_NIGHT, meter, ORES, register, snapshot, timestamp } from '../testing/meters.ts';
 import { dayAfter, dayNamed, type LocalDay } from './calendar.ts';
 import { CLOCK_EARLIEST } from './clock-guard.ts';
 import type { DayNotice, Doubt } from './day.ts';
 import { DayAccumulator } from './day.ts';
-import { accumulator, at, DAY, deltasOf, electricity, firstMeter, only, used } from './testing/days.ts';
-import { IMPORT_DAY, IMPORT_NIGHT, meter, ORES, register, snapshot, timestamp } from './testing/meters.ts';
 
 /** A device that has closed days before: its clock was right once. */
 const YESTERDAY = new Map([[ORES, dayAfter(DAY, -1).ordinal]]);

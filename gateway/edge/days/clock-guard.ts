@@ -1,5 +1,5 @@
+import type { Snapshot } from '../source.ts';
 import { DAY_SECONDS } from './calendar.ts';
-import type { Snapshot } from './source.ts';
 
 /**
  * A clock that shows less was never set (1970, 1980, 2000): this program is younger. 2024-01-01. Unless the meter

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ObisCode, Register } from '../../protocol/reading.ts';
+import type { ObisCode, Register } from '../../../protocol/reading.ts';
 import { dayAfter, dayNamed } from './calendar.ts';
 import { followingRow, newRow, sampleAt, sampleBoundary } from './row.ts';
 

@@ -1,4 +1,4 @@
-import { HesError } from '../../protocol/errors.ts';
+import { HesError } from '../../../protocol/errors.ts';
 
 /**
  * Days as the market counts them: from local midnight to local midnight in Europe/Brussels, whatever zone

@@ -1,4 +1,4 @@
-import type { ClockQuality, Medium, Timestamp, Unit } from '../../protocol/reading.ts';
+import type { ClockQuality, Medium, Timestamp, Unit } from '../../../protocol/reading.ts';
 
 /**
  * What the edge holds for plausible, in one place. It flags and never corrects: estimation is the MDM's business.

@@ -1,4 +1,4 @@
-import { type Profile, QUALITY, type Register } from '../../protocol/reading.ts';
+import { type Profile, QUALITY, type Register } from '../../../protocol/reading.ts';
 import { QUARTER_SECONDS } from './calendar.ts';
 import { rescale, SAMPLE_TOLERANCE_SECONDS } from './quality.ts';
 import { type Row, sampleAt } from './row.ts';

@@ -1,4 +1,4 @@
-import { EXTREMES_MAX, PEAKS_MAX, PROFILES_MAX, REGISTERS_MAX } from '../../protocol/limits.ts';
+import { EXTREMES_MAX, PEAKS_MAX, PROFILES_MAX, REGISTERS_MAX } from '../../../protocol/limits.ts';
 import {
   type Extreme,
   type MeterReading,
@@ -8,7 +8,8 @@ import {
   type Register,
   type Timestamp,
   type Unit,
-} from '../../protocol/reading.ts';
+} from '../../../protocol/reading.ts';
+import type { Instant, MeterSnapshot } from '../source.ts';
 import { type LocalDay, monthBefore } from './calendar.ts';
 import { buildProfile, checkClosing } from './profile.ts';
 import { rescale, SAMPLE_TOLERANCE_SECONDS, STALE_SECONDS } from './quality.ts';
@@ -21,7 +22,6 @@ import {
   sampleBoundary,
   sampleCapture,
 } from './row.ts';
-import type { Instant, MeterSnapshot } from './source.ts';
 
 /** What was true at any moment of the day stays true of the day. */
 const STICKY_FLAGS = QUALITY.clockInvalid | QUALITY.powerFail | QUALITY.registerFell | QUALITY.registerJumped;

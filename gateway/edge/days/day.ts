@@ -1,6 +1,7 @@
-import { HesError } from '../../protocol/errors.ts';
-import type { TenantId } from '../../protocol/identity.ts';
-import { METERS_MAX } from '../../protocol/limits.ts';
+import { HesError } from '../../../protocol/errors.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import { METERS_MAX } from '../../../protocol/limits.ts';
+import type { MeterSnapshot, Snapshot } from '../source.ts';
 import { dayOfOrdinal, type LocalDay } from './calendar.ts';
 import { ClockGuard, type Doubt } from './clock-guard.ts';
 import {
@@ -10,7 +11,6 @@ import {
   OwnerDays,
   type OwnerDaysState,
 } from './owner-days.ts';
-import type { MeterSnapshot, Snapshot } from './source.ts';
 
 export type { Doubt } from './clock-guard.ts';
 export type { DayDraft, DayNotice, MissedDays } from './owner-days.ts';

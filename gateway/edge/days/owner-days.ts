@@ -1,12 +1,12 @@
-import type { TenantId } from '../../protocol/identity.ts';
-import { METERS_MAX } from '../../protocol/limits.ts';
-import type { Timestamp } from '../../protocol/reading.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import { METERS_MAX } from '../../../protocol/limits.ts';
+import type { Timestamp } from '../../../protocol/reading.ts';
+import type { MeterSnapshot } from '../source.ts';
 import { boundaryAt, sampleBoundaryBefore } from './boundary.ts';
 import { dayAfter, dayAt, dayOfOrdinal, type LocalDay } from './calendar.ts';
 import { type Closing, type DayDraft, draftOf, type EndedDay, isSame, withLateComers } from './ended-day.ts';
 import { MeterDay } from './meter-day.ts';
 import { clockQuality, SAMPLE_TOLERANCE_SECONDS } from './quality.ts';
-import type { MeterSnapshot } from './source.ts';
 
 export type { DayDraft } from './ended-day.ts';
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { QUALITY } from '../../protocol/reading.ts';
-import { seededRandom } from '../runtime/random.ts';
+import { QUALITY } from '../../../protocol/reading.ts';
+import { seededRandom } from '../../runtime/random.ts';
+import { IMPORT_DAY, meter, ORES, register, snapshot } from '../testing/meters.ts';
 import { dayAfter, dayNamed, QUARTER_SECONDS } from './calendar.ts';
 import { DayAccumulator } from './day.ts';
 import { SAMPLE_TOLERANCE_SECONDS } from './quality.ts';
-import { IMPORT_DAY, meter, ORES, register, snapshot } from './testing/meters.ts';
 
 /** A register that rises by the second and is never twice the same: a sample of another moment shows. */
 const indexAt = (epochSeconds: number): number => Math.floor((epochSeconds - 1_700_000_000) / 10);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isHesError } from '../../protocol/errors.ts';
+import { isHesError } from '../../../protocol/errors.ts';
 import { dayAfter, dayAt, dayNamed, monthBefore, offsetMinutesAt } from './calendar.ts';
 
 const epoch = (text: string): number => Date.parse(text) / 1000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { QUALITY } from '../../protocol/reading.ts';
-import { accumulator, at, byMedium, DAY, deltasOf, firstMeter, indexAt, only } from './testing/days.ts';
+import { QUALITY } from '../../../protocol/reading.ts';
+import { accumulator, at, byMedium, DAY, deltasOf, firstMeter, indexAt, only } from '../testing/days.ts';
 import {
   captured,
   FARYS,
@@ -13,7 +13,7 @@ import {
   snapshot,
   timestamp,
   WATER,
-} from './testing/meters.ts';
+} from '../testing/meters.ts';
 
 describe('owners', () => {
   const water = (quarter: number) =>

@@ -1,7 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { QUALITY } from '../../protocol/reading.ts';
-import { dayNamed } from './calendar.ts';
-import { ENDED_DAYS_MAX, MISSED_DAYS_MAX, PROFILE_DAYS_MAX } from './owner-days.ts';
+import { QUALITY } from '../../../protocol/reading.ts';
 import {
   accumulator,
   allOres,
@@ -14,8 +12,10 @@ import {
   only,
   used,
   wholeDay,
-} from './testing/days.ts';
-import { IMPORT_DAY, meter, ORES, register, snapshot, timestamp } from './testing/meters.ts';
+} from '../testing/days.ts';
+import { IMPORT_DAY, meter, ORES, register, snapshot, timestamp } from '../testing/meters.ts';
+import { dayNamed } from './calendar.ts';
+import { ENDED_DAYS_MAX, MISSED_DAYS_MAX, PROFILE_DAYS_MAX } from './owner-days.ts';
 
 describe('outages', () => {
   test('close the day late with what the first telegram after midnight shows', () => {
