@@ -4,7 +4,7 @@ import { type EnrolmentAnswer, parseEnrolmentAnswer } from './answer.ts';
 import { parseCertificate } from './certificate.ts';
 import { certify } from './certify.ts';
 import { parseCrl } from './crl.ts';
-import type { DevelopmentPki } from './development.ts';
+import type { DevelopmentPki } from './development-pki.ts';
 import { issuersFor, newDeviceId } from './devices.ts';
 import { pkiError } from './errors.ts';
 import { makeFolder, placeNew, readText, readTextIfThere, syncFolder, withFile } from './files.ts';

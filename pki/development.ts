@@ -3,9 +3,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { isHesError } from '../protocol/errors.ts';
 import type { TenantId } from '../protocol/identity.ts';
 import { pinAuthorities } from './anchors.ts';
-import { type Certificate, parseCertificate } from './certificate.ts';
+import { parseCertificate } from './certificate.ts';
 import { authorityOf, type SigningAuthority } from './certify.ts';
 import { parseCrl } from './crl.ts';
+import type { DevelopmentPki } from './development-pki.ts';
 import { pkiError } from './errors.ts';
 import { beside, makeFolder, readText, syncFolder, systemCode, withFile, writeNew } from './files.ts';
 import { generatePki } from './generate.ts';
@@ -16,6 +17,7 @@ import { parseManifest } from './manifest.ts';
 import { derOf, readPem } from './pem.ts';
 import { recipientOf } from './sealing.ts';
 
+export type { DevelopmentPki } from './development-pki.ts';
 export { type BulkOptions, type DeviceRequest, issueDevice, issueDevices } from './devices.ts';
 export { type DeviceIdentity, readDeviceIdentity, saveDeviceIdentity } from './identity.ts';
 export { deviceIdentityFile, type PkiLayout, pkiLayout } from './layout.ts';
@@ -23,15 +25,6 @@ export { revokeDevice } from './revoke.ts';
 
 /** What a killed process left half made is swept away after this time; until then its maker may be alive. */
 const LEFTOVER_AGE_MS = 3_600_000;
-
-/** An opened development PKI: it can issue devices, so it belongs to `hes up` and the tests, never to a service. */
-export interface DevelopmentPki {
-  readonly layout: PkiLayout;
-  readonly tenants: readonly TenantId[];
-  readonly root: { readonly certificate: Certificate; readonly pem: string };
-  readonly authorities: ReadonlyMap<TenantId, SigningAuthority>;
-  readonly owners: ReadonlyMap<TenantId, OwnerKey>;
-}
 
 /**
  * Make a PKI for development: field root, head-end and front, and per tenant an issuing CA, an empty revocation

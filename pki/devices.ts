@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { type DeviceId, deviceUri, type TenantId } from '../protocol/identity.ts';
 import { certify, newKeyPair, type SigningAuthority } from './certify.ts';
-import type { DevelopmentPki } from './development.ts';
+import type { DevelopmentPki } from './development-pki.ts';
 import { GUESTS_MAX } from './device-certificate.ts';
 import { pkiError } from './errors.ts';
 import { CLOCK_SKEW_MS } from './generate.ts';

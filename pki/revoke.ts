@@ -2,7 +2,7 @@ import { closeSync, openSync, rmSync } from 'node:fs';
 import type { TenantId } from '../protocol/identity.ts';
 import { parseCertificate } from './certificate.ts';
 import { makeCrl, parseCrl, type RevocationReason } from './crl.ts';
-import type { DevelopmentPki } from './development.ts';
+import type { DevelopmentPki } from './development-pki.ts';
 import { pkiError } from './errors.ts';
 import { readText, replaceFile, systemCode, withFile } from './files.ts';
 import type { DeviceIdentity } from './identity.ts';

@@ -1,0 +1,14 @@
+import type { TenantId } from '../protocol/identity.ts';
+import type { Certificate } from './certificate.ts';
+import type { SigningAuthority } from './certify.ts';
+import type { OwnerKey } from './identity.ts';
+import type { PkiLayout } from './layout.ts';
+
+/** An opened development PKI: it can issue devices, so it belongs to `hes up` and the tests, never to a service. */
+export interface DevelopmentPki {
+  readonly layout: PkiLayout;
+  readonly tenants: readonly TenantId[];
+  readonly root: { readonly certificate: Certificate; readonly pem: string };
+  readonly authorities: ReadonlyMap<TenantId, SigningAuthority>;
+  readonly owners: ReadonlyMap<TenantId, OwnerKey>;
+}
