@@ -4,7 +4,9 @@ import { codeOf, EXIT, exitCodeOf } from './exit.ts';
 import { buildProgram } from './program.ts';
 
 // Whoever reads has gone, as `| head` does: it is as if Ctrl-C had been pressed, so that a long run ends cleanly.
+// A command that listens itself knows better.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (process.stdout.listenerCount('error') > 1) return;
   if (error.code !== 'EPIPE') throw error;
   process.kill(process.pid, 'SIGINT');
 });
