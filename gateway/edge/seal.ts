@@ -77,7 +77,7 @@ function encodeWithinLimits(index: DailyIndex): Uint8Array {
   }
 }
 
-/** What a profile would have said is unknown then, and flagged as any gap is. */
+/** What a profile would have said is unknown then, and flagged like every gap. */
 function withoutProfiles(index: DailyIndex): DailyIndex {
   const meters = index.meters.map((meter) => ({
     ...meter,

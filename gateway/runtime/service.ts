@@ -65,7 +65,10 @@ export function runService(
   };
 
   const fail = async (error: unknown, what: string): Promise<void> => {
-    log.fatal({ err: error }, what);
+    // To a person at a terminal what is theirs to mend is said in words; a log gets all of it.
+    if (isHesError(error) && process.stderr.isTTY)
+      process.stderr.write(`hes: ${error.message} (${error.code})\n`);
+    else log.fatal({ err: error }, what);
     const code = isHesError(error) ? error.code : 'ERR_UNEXPECTED';
     await tellParent({ type: 'failed', code, message: error instanceof Error ? error.message : what });
     await exit(code.startsWith('ERR_CONFIG') ? EXIT_CONFIG : EXIT_FAILURE);

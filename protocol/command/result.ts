@@ -13,7 +13,7 @@ import { RESULT_VERSION } from './outcome.ts';
 
 /**
  * The payload of t/{tenant}/{device}/up/result: an outcome for the desk and what was read for the MDM. The router
- * opens it as any uplink, gives each its part, and answers with a receipt: `sequence` is what that names.
+ * opens it like every uplink, gives each its part, and answers with a receipt: `sequence` is what that names.
  */
 export interface CommandResult {
   readonly version: 1;

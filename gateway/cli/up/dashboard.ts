@@ -35,7 +35,12 @@ export function renderDashboard(view: View, columns: number): string[] {
 
 /** The one line of a bounded run. */
 export function renderProgress(delivered: number, expected: number, note: string): string {
-  return `${bar(delivered, expected)} ${delivered} of ${expected} ${note}`;
+  return `${bar(delivered, expected)} ${renderCount(delivered, expected, note)}`;
+}
+
+/** The same for a log: a pipe gets no bar. */
+export function renderCount(delivered: number, expected: number, note: string): string {
+  return expected === 0 ? 'no day has ended yet' : `${delivered} of ${expected} indexes ${note}`;
 }
 
 function bar(part: number, whole: number): string {

@@ -3,7 +3,7 @@ import type { TenantId } from '../../../protocol/identity.ts';
 import { CONSORTIUM } from '../../../protocol/tenants.ts';
 import { type CounterSnapshot, sumCounters } from '../../runtime/counters.ts';
 import type { Supervisor } from '../../runtime/supervisor.ts';
-import { renderDashboard, renderProgress, type View } from './dashboard.ts';
+import { renderCount, renderDashboard, renderProgress, type View } from './dashboard.ts';
 import type { RunReport, TenantReport } from './report.ts';
 import type { Screen } from './screen.ts';
 
@@ -46,7 +46,10 @@ export class Watch {
   }
 
   begin(): void {
+    const { screen, once, title, footer } = this.#options;
     this.#lineAtMs = performance.now();
+    // Whoever reads a log wants to know that it runs, and where.
+    if (!screen.live && !once) screen.print(`${title()} · ${footer}`);
     this.#timer = setInterval(() => this.#tick(), DRAW_EVERY_MS);
   }
 
@@ -58,10 +61,11 @@ export class Watch {
   #tick(): void {
     const { screen, once } = this.#options;
     this.#sample();
-    if (screen.live) screen.draw(once ? [this.#progress()] : renderDashboard(this.#view(), screen.columns));
+    if (screen.live)
+      screen.draw(once ? [this.#progress(renderProgress)] : renderDashboard(this.#view(), screen.columns));
     else if (!once && performance.now() - this.#lineAtMs > LINE_EVERY_MS) {
       this.#lineAtMs = performance.now();
-      screen.print(this.#progress());
+      screen.print(this.#progress(renderCount));
     }
   }
 
@@ -134,13 +138,13 @@ export class Watch {
     return Math.max(0, (delivered / (last.atMs - first.atMs)) * 1_000);
   }
 
-  #progress(): string {
+  #progress(render: typeof renderProgress): string {
     const rows = this.#options.tenants.map((tenant) => this.#tenant(tenant));
     const sum = (of: (row: TenantReport) => number): number =>
       rows.reduce((total, row) => total + of(row), 0);
     const perSecond = this.#options.tenants.reduce((total, tenant) => total + this.#rate(tenant), 0);
     const refused = sum((row) => row.refused);
-    return renderProgress(
+    return render(
       sum((row) => row.delivered),
       sum((row) => row.expected),
       `with receipt, ${perSecond.toFixed(0)} a second${refused > 0 ? `, ${refused} refused` : ''}`,

@@ -7,7 +7,7 @@ import type { Reads } from './step.ts';
 
 /**
  * A result as it is published on the result topic of its tenant: the outcome signed for the desk, beside it what was
- * read, the whole signed and sealed as any uplink. Its receipt names `result.sequence`.
+ * read, the whole signed and sealed like every uplink. Its receipt names `result.sequence`.
  *
  * @param message.meters what the device knows of its meters now; of it only what the command asked for goes along
  * @throws ERR_RESULT_SCHEMA, ERR_RESULT_CBOR where it is larger than a message may be, ERR_ENVELOPE_*
