@@ -22,6 +22,7 @@ const ROOMS: Record<string, readonly string[]> = {
     'pki',
     'gateway/runtime',
     'gateway/bus',
+    'gateway/desk',
     'gateway/edge',
     'gateway/front',
     'gateway/router',
