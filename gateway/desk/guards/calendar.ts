@@ -14,6 +14,11 @@ export type ProtectedPeriod =
   /** Once, `YYYY-MM-DD` to `YYYY-MM-DD`, both included. */
   | { readonly once: { readonly from: string; readonly to: string } };
 
+/**
+ * Brussels: 1 October to 31 March (ordinances of 19 July 2001 and 1 April 2004). Flanders: 1 December to 1 March
+ * (Energiebesluit), prolonged to 31 March in most years and begun in November in some. Wallonia: its winter protection
+ * begins on 1 November; that it lasts through March is the side on which nobody is cut by mistake.
+ */
 const REGION_PERIODS: Readonly<Record<Region, readonly ProtectedPeriod[]>> = {
   wallonia: [{ yearly: { from: '11-01', to: '03-31' } }],
   flanders: [{ yearly: { from: '11-01', to: '03-31' } }],
