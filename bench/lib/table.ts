@@ -4,6 +4,7 @@ export const BENCHES = {
   bus: '../bus.ts',
   edge: '../edge.ts',
   router: '../router.ts',
+  desk: '../desk.ts',
   'front-idle': '../front-idle.ts',
   day: '../day.ts',
   million: '../million.ts',
