@@ -335,6 +335,24 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
       expect(await devices({ creditMode: 'prepaid' })).toEqual([deviceOf(2), deviceOf(3)]);
     });
 
+    it('compares EANs, keeps them over a restart, and says whether they changed', async () => {
+      const put = (eans: Record<number, string>, device = deviceOf(1)) =>
+        store.transaction((transaction) => transaction.putEans(device, eans));
+      const own = '541448820000000017';
+      const gas = '541448860000000013';
+      expect(await put({ 0: own, 1: gas })).toBe(true);
+      expect(await put({ 1: gas, 0: own })).toBe(false);
+      expect(await put({ 0: own, 3: own }, deviceOf(2))).toBe(true);
+      store = await fixture.reopen();
+      const channels = (number: number, ean: string) => store.channelsWithEan(deviceOf(number), ean);
+      expect(await channels(1, own)).toEqual([0]);
+      expect(await channels(1, gas)).toEqual([1]);
+      expect(await channels(2, own)).toEqual([0, 3]);
+      expect(await channels(2, gas)).toEqual([]);
+      expect(await put({ 0: gas })).toBe(true);
+      expect([await channels(1, own), await channels(1, gas)]).toEqual([[], [0]]);
+    });
+
     it('chains audit rows, over restarts too', async () => {
       const write = (reason: string) =>
         store.transaction((transaction) =>

@@ -81,6 +81,9 @@ export interface MeterFilter {
   readonly creditMode?: CreditMode;
 }
 
+/** EAN-18 by channel. They are compared and never given out. */
+export type Eans = Readonly<Record<number, string>>;
+
 /** A page may hold fewer than were asked for and have a next one: a question reads so many rows and no more. */
 export interface Page<T, Cursor> {
   readonly items: readonly T[];
@@ -121,6 +124,11 @@ export interface DeskTransaction {
   due(nowMs: number, limit: number): Promise<readonly StoredCommand[]>;
   meter(device: DeviceId): Promise<Meter | undefined>;
   putMeter(meter: Meter): Promise<void>;
+  /**
+   * The EANs of a meter, all of them: what is not named has none.
+   * @returns whether that changed anything
+   */
+  putEans(device: DeviceId, eans: Eans): Promise<boolean>;
   /** How many of a type somebody proposed since then, to the minute. */
   proposedSince(person: string, type: CommandType, sinceMs: number): Promise<number>;
   /** Counts one more, and forgets what no window reaches any more. */
@@ -155,6 +163,8 @@ export interface DeskStore {
   /** How many commands there are in each open state. */
   openCounts(): Promise<Readonly<Partial<Record<StoredState, number>>>>;
   meter(device: DeviceId): Promise<Meter | undefined>;
+  /** The channels of a device, among these, that have this EAN. */
+  channelsWithEan(device: DeviceId, ean: string): Promise<readonly number[]>;
   /** In the order of their ids. */
   meters(page: {
     readonly filter?: MeterFilter;

@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { isDeepStrictEqual } from 'node:util';
 import type { DeviceId } from '../../../../protocol/identity.ts';
 import type { Meter } from '../../registry/meter.ts';
+import type { Eans } from '../port.ts';
 import type { Row } from './commands.ts';
 
 /** The registry. Lists and plans are JSON within a row: nobody asks for meters by them. */
@@ -32,7 +34,10 @@ const COLUMNS = [
 
 export function meterReader(database: DatabaseSync) {
   const byDevice = database.prepare('SELECT * FROM meters WHERE device = ?');
+  const byEan = database.prepare('SELECT channel FROM eans WHERE device = ? AND ean = ? ORDER BY channel');
   return {
+    channelsWithEan: (device: DeviceId, ean: string): readonly number[] =>
+      byEan.all(device, ean).map(({ channel }) => Number(channel)),
     meter(device: DeviceId): Meter | undefined {
       const row = byDevice.get(device);
       return row === undefined ? undefined : meterOf(row);
@@ -46,8 +51,19 @@ export function meterWriter(database: DatabaseSync) {
     ON CONFLICT (device) DO UPDATE SET ${COLUMNS.slice(1)
       .map((name) => `${name} = $${name}`)
       .join(', ')}`);
+  const eansOf = database.prepare('SELECT channel, ean FROM eans WHERE device = ?');
+  const forgetEans = database.prepare('DELETE FROM eans WHERE device = ?');
+  const putEan = database.prepare('INSERT INTO eans (device, channel, ean) VALUES (?, ?, ?)');
+  const { meter } = meterReader(database);
   return {
-    ...meterReader(database),
+    meter,
+    putEans(device: DeviceId, eans: Eans): boolean {
+      const before = Object.fromEntries(eansOf.all(device).map((row) => [row['channel'], row['ean']]));
+      if (isDeepStrictEqual(before, { ...eans })) return false;
+      forgetEans.run(device);
+      for (const [channel, ean] of Object.entries(eans)) putEan.run(device, Number(channel), ean);
+      return true;
+    },
     putMeter(meter: Meter): void {
       const { tariffPlanned } = meter;
       put.run({

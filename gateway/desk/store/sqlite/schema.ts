@@ -120,8 +120,18 @@ CREATE TABLE usage (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** EANs lie beside the registry and not in it: whatever lists meters or shows one has none to give away. */
+const VERSION_2 = `
+CREATE TABLE eans (
+  device TEXT NOT NULL,
+  channel INTEGER NOT NULL,
+  ean TEXT NOT NULL,
+  PRIMARY KEY (device, channel)
+) STRICT, WITHOUT ROWID;
+`;
+
 /** Each makes its version out of the one before; one that was released does not change any more. */
-const MIGRATIONS: readonly string[] = [VERSION_1];
+export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 function versionOf(database: DatabaseSync): number {

@@ -7,7 +7,7 @@ import { isHesError } from '../../../../protocol/errors.ts';
 import type { TenantId } from '../../../../protocol/identity.ts';
 import { type StoreFixture, storeContract } from '../contract.ts';
 import { auditEntry, idOf, newCommand, ORES } from '../contract-samples.ts';
-import { SCHEMA_VERSION } from './schema.ts';
+import { MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
 import { openSqliteStore } from './store.ts';
 
 const EVIDENCE = { payload: Uint8Array.of(1), signed: Uint8Array.of(2) };
@@ -57,6 +57,23 @@ describe('the file of a desk', () => {
     expect(opening()).toBe('ERR_DESK_STORE_VERSION');
     path = directory;
     expect(opening()).toBe('ERR_DESK_STORE');
+  });
+
+  it('is brought along from every earlier version, with what is in it', async () => {
+    for (let version = 1; version < SCHEMA_VERSION; version++) {
+      path = join(directory, `version-${version}.sqlite`);
+      const old = new DatabaseSync(path);
+      for (const step of MIGRATIONS.slice(0, version)) old.exec(step);
+      old.exec(`PRAGMA user_version = ${version}`);
+      old.exec(`INSERT INTO desk (tenant) VALUES ('${ORES}')`);
+      old.exec(`INSERT INTO meters (device, home, medium, channels, creditMode, tariffPlan, breaker, followedAt)
+        VALUES ('${newCommand(1).device}', '${ORES}', 'gas', '[]', 'prepaid', 'bi', 'closed', '{}')`);
+      old.close();
+      const store = openSqliteStore({ path, tenant: ORES });
+      expect(await store.meter(newCommand(1).device)).toMatchObject({ medium: 'gas', creditMode: 'prepaid' });
+      expect(await store.channelsWithEan(newCommand(1).device, '541448820000000017')).toEqual([]);
+      await store.close();
+    }
   });
 
   it('is its owner’s alone', async () => {

@@ -54,6 +54,7 @@ export function openSqliteStore({
     waitingDevices: ({ nowMs, after, limit }) => attempt(() => read.waitingDevices(nowMs, after, limit)),
     openCounts: () => attempt(() => read.openCounts()),
     meter: (device) => attempt(() => readMeters.meter(device)),
+    channelsWithEan: (device, ean) => attempt(() => readMeters.channelsWithEan(device, ean)),
     meters: ({ filter = {}, after, limit }) => attempt(() => read.meters(filter, after, limit)),
     auditRows: ({ after = 0, limit }) => attempt(() => readAudit.rows(after, rows(limit))),
     auditHead: () => attempt(() => readAudit.head()),
