@@ -97,4 +97,12 @@ export const PROTOCOL_ERRORS = {
     'A member of the result of a command is missing, unknown or out of its range; the context names it, never its value.',
   ERR_RESULT_OTHER:
     'A result is about another tenant, device or command than the one it was checked against.',
+  ERR_REPORT_CBOR: 'The report of a device is not bounded deterministic CBOR; the cause says where.',
+  ERR_REPORT_VERSION:
+    'The report of a device is of a version that this side does not know: update desk and router before the meters.',
+  ERR_REPORT_SCHEMA:
+    'A member of the report of a device is missing, unknown or out of its range; the context names it, never its value.',
+  ERR_REPORT_OTHER: 'A report is about another tenant or device than the one it was checked against.',
+  ERR_DOWNLINK:
+    'What desk, front and router say to each other about commands is none of it: they are of different versions.',
 } as const satisfies Readonly<Record<string, string>>;

@@ -77,6 +77,9 @@ export const REASON_LENGTH_MAX = 120;
 /** What a device says about a command, without its signature: about 60 bytes. */
 export const OUTCOME_BYTES_MAX = 128;
 export const OUTCOME_SIGNED_BYTES_MAX = OUTCOME_BYTES_MAX + CERTIFICATE_BYTES_MAX + SIGNATURE_OVERHEAD_BYTES;
+/** What a device says of its own state, without its signature: about 40 bytes. */
+export const REPORT_BYTES_MAX = 128;
+export const REPORT_SIGNED_BYTES_MAX = REPORT_BYTES_MAX + CERTIFICATE_BYTES_MAX + SIGNATURE_OVERHEAD_BYTES;
 
 /** For a reader that knows no schema. Depth: map, arguments, windows, window, number. */
 export const COMMAND_BOUNDS: CborBounds = { bytesMax: COMMAND_BYTES_MAX, depthMax: 6, itemsMax: 256 };

@@ -19,7 +19,10 @@ import {
 } from './limits.ts';
 import { downTopic } from './topics.ts';
 
-/** Why an operator refuses a reading for good. The device parks it: sending the same bytes again cannot help. */
+/**
+ * Why an operator refuses a message for good. The device parks it: sending the same bytes again cannot help. `desk`:
+ * the result of a command that the desk never gave to this device.
+ */
 export const REFUSAL_CODES = {
   signature: 1,
   schema: 2,
@@ -28,6 +31,7 @@ export const REFUSAL_CODES = {
   'too-old': 5,
   revoked: 6,
   mdm: 7,
+  desk: 8,
 } as const;
 export type RefusalCode = keyof typeof REFUSAL_CODES;
 export const REFUSALS = Object.keys(REFUSAL_CODES) as readonly RefusalCode[];

@@ -1,12 +1,23 @@
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 
 /**
- * How front, router and (later) desk talk: request and reply within one tenant, with a deadline.
+ * How front, router and desk talk: request and reply within one tenant, with a deadline.
  * Two implementations under the same contract tests: `local` here, `nats` to come.
  */
 
-/** What a request is about; an implementation may make it part of an address (NATS: `up.index`). */
-export const BUS_SUBJECTS = ['up.index', 'up.event', 'up.result', 'down.command'] as const;
+/**
+ * What a request is about; an implementation may make it part of an address (NATS: `up.index`). Routers serve `up.…`,
+ * fronts `down.…`, desks `desk.…`. The order is the code on the local wire: append only.
+ */
+export const BUS_SUBJECTS = [
+  'up.index',
+  'up.event',
+  'up.result',
+  'down.command',
+  'desk.awake',
+  'desk.outcome',
+  'desk.report',
+] as const;
 export type BusSubject = (typeof BUS_SUBJECTS)[number];
 
 export interface BusRequest {
