@@ -133,6 +133,12 @@ export async function asked<T>(
   }
 }
 
+/** Open commands of a device that went silent: nobody will answer them. */
+export async function silence(work: Work, device: DeviceId): Promise<void> {
+  for (const command of await work.transaction.open(device))
+    if (command.state !== 'sent') await move(work, command, 'guarded', { actor: DESK, code: 'airplane' });
+}
+
 /** @throws ERR_DESK_COMMAND */
 export function known(command: StoredCommand | undefined): StoredCommand {
   if (command === undefined) throw deskError('ERR_DESK_COMMAND', 'there is no such command');

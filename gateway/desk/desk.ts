@@ -6,10 +6,11 @@ import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import { type DeskContext, type DeviceKeys, known, type SignerTrust } from './context.ts';
 import { claim, type Dispatch, expire, outcome, returned } from './flight.ts';
-import { airplaneEnded, type Registration, register, seen } from './meters.ts';
+import { airplaneEnded, identify, type Registration, register, seen } from './meters.ts';
 import { type DeskPolicy, policyOf } from './policy.ts';
 import { approve, cancel, propose, release } from './propose.ts';
 import type { Meter } from './registry/meter.ts';
+import { report } from './reports.ts';
 import type { DeskStore, Page, StoredCommand } from './store/port.ts';
 
 /**
@@ -60,7 +61,10 @@ export interface Desk {
   expire(): Promise<number>;
 
   register(registration: Registration, by: Signer | 'desk'): Promise<Meter>;
+  /** Whether this is the EAN of a meter behind the device that is the tenant's. @throws ERR_DESK_METER */
+  identify(device: DeviceId, ean: string): Promise<boolean>;
   seen(device: DeviceId, atMs: number): Promise<void>;
+  report(message: { readonly device: DeviceId; readonly signed: Uint8Array }): Promise<Meter>;
   airplaneEnded(device: DeviceId, epochSeconds: number): Promise<Meter>;
 }
 
@@ -94,6 +98,8 @@ export function createDesk(options: DeskOptions): Desk {
     outcome: (message) => outcome(context, message),
     expire: () => expire(context),
     register: (registration, by) => register(context, registration, by),
+    identify: (device, ean) => identify(context, device, ean),
+    report: (message) => report(context, message),
     seen: (device, atMs) => seen(context, device, atMs),
     airplaneEnded: (device, epochSeconds) => airplaneEnded(context, device, epochSeconds),
   };

@@ -25,6 +25,25 @@ export const DESK_ERRORS = {
     'As many commands wait for this meter as a desk keeps for one. Cancel some, or wait until they have ended.',
   ERR_DESK_ROLE: 'The role of whoever asks may not do that to this command.',
   ERR_DESK_SAME_PERSON: 'A command in quarantine is released by somebody else than whoever proposed it.',
+  ERR_DESK_REQUEST:
+    'A request to the API is not what it takes: the message names the member and what was expected there.',
+  ERR_DESK_BODY: 'The body of a request is larger than the API takes. Send it in parts, or as lines in bulk.',
+  ERR_DESK_SLOW: 'The body of a request did not come in time. Ask again over a better connection.',
+  ERR_DESK_MEDIA: 'The body of a request is of another media type than the API takes there.',
+  ERR_DESK_PATH: 'The API has nothing under this path. GET /v1/openapi.json says what there is.',
+  ERR_DESK_METHOD: 'The API has something under this path, and not by this method.',
+  ERR_DESK_CALLER:
+    'The client certificate is of another tenant’s office. Ask the desk of your own tenant, or choose another identity.',
+  ERR_DESK_RATE: 'Too many requests of this kind by one person. Wait a minute.',
+  ERR_DESK_SUBSCRIBERS: 'As many clients watch events as the desk serves at once. Try again later.',
+  ERR_DESK_EAN:
+    'The EAN is none of a meter behind this device. Check which meter is meant before anything is signed.',
+  ERR_DESK_INTERNAL: 'The desk failed at something that it should not fail at; its log says why.',
+  ERR_DESK_REGISTRY:
+    'The file of the registry cannot be read, or a line of it is no meter: the message names the line. Other lines are entered.',
+  ERR_DESK_TENANT:
+    'Parts of the configuration of a desk are of different tenants: the bus, the office or the certificate of the API.',
+  ERR_DESK_LISTEN: 'The API cannot listen where its configuration says. The cause says why.',
   ERR_DESK_AUDIT_LINE:
     'A line is none of an audit export: cut, edited or of another version. Fetch the export again.',
   ERR_DESK_STORE:

@@ -17,6 +17,7 @@ import {
   move,
   registered,
   sha256,
+  silence,
   transact,
   type Work,
 } from './context.ts';
@@ -134,12 +135,6 @@ export function returned(context: DeskContext, id: CommandId): Promise<StoredCom
     if (command.state !== 'sent') return command;
     return move(work, command, 'returned', { actor: DESK, change: { attempts: command.attempts - 1 } });
   });
-}
-
-/** Open commands of a device that went silent: nobody will answer them. */
-async function silence(work: Work, device: DeviceId): Promise<void> {
-  for (const command of await work.transaction.open(device))
-    if (command.state !== 'sent') await move(work, command, 'guarded', { actor: DESK, code: 'airplane' });
 }
 
 /** The registry after an execution. A device's clock may be ahead, and would hide what comes after it. */

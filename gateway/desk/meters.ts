@@ -4,12 +4,15 @@ import type { DeviceId } from '../../protocol/identity.ts';
 import { actorOf, DESK, DEVICE, type DeskContext, registered, transact, type Work } from './context.ts';
 import { afterAirplane } from './registry/effects.ts';
 import { type Meter, type MeterState, newMeter } from './registry/meter.ts';
+import type { Eans } from './store/port.ts';
 
 /** The registry of meters: who enters them, and what becomes known of them beside their commands. */
 
 export interface Registration extends Pick<Meter, 'device' | 'home' | 'medium' | 'channels' | 'certificate'> {
   /** The state that a meter has when it is entered; commands change it from then on. */
   readonly state?: Partial<MeterState>;
+  /** By channel; what is entered already stays where none are given. */
+  readonly eans?: Eans;
 }
 
 async function auditMeter(
@@ -39,13 +42,15 @@ async function auditMeter(
  */
 export function register(
   context: DeskContext,
-  { state = {}, ...given }: Registration,
+  { state = {}, eans, ...given }: Registration,
   by: Signer | 'desk',
 ): Promise<Meter> {
   return transact(context, async (work) => {
     const before = await work.transaction.meter(given.device);
     const meter: Meter = { ...(before ?? { ...newMeter(given), ...state }), ...given };
-    if (isDeepStrictEqual(plain(meter), before === undefined ? undefined : plain(before))) return meter;
+    const isSame = isDeepStrictEqual(plain(meter), before === undefined ? undefined : plain(before));
+    const eansChanged = eans !== undefined && (await work.transaction.putEans(meter.device, eans));
+    if (isSame && !eansChanged) return meter;
     await work.transaction.putMeter(meter);
     await auditMeter(work, 'meter-registered', meter.device, by);
     return meter;
@@ -57,6 +62,21 @@ const plain = ({ certificate, ...meter }: Meter): object => ({
   ...meter,
   certificate: certificate === null ? null : Buffer.from(certificate).toString('base64'),
 });
+
+/**
+ * Whether an EAN is that of a meter of the tenant behind the device: who reads it off a screen or a letter is told
+ * yes or no, and never another.
+ * @throws ERR_DESK_METER
+ */
+export async function identify(
+  { store, tenant }: DeskContext,
+  device: DeviceId,
+  ean: string,
+): Promise<boolean> {
+  const { channels } = registered(await store.meter(device));
+  const found = new Set(await store.channelsWithEan(device, ean));
+  return channels.some(({ channel, owner }) => owner === tenant && found.has(channel));
+}
 
 /** Of a meter that sends often, only so often: a minute is as near as anybody asks. */
 const SEEN_EVERY_MS = 60_000;

@@ -17,6 +17,7 @@ export const OTHER_EVENTS = {
   denied: 'somebody whose signature held was not allowed what he asked for',
   'late-outcome': 'a device answered about a command that had ended',
   'meter-registered': 'a meter was entered into the registry, or changed there',
+  'meter-changed': 'a meter said that its state changed at the meter itself',
   'airplane-ended': 'airplane mode was ended at the meter',
 } as const;
 export type AuditEvent = Cause | keyof typeof OTHER_EVENTS;
