@@ -8,7 +8,7 @@ import { rowOf } from '../../../protocol/command/table.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { type Circumstances, decide, isOwnersCommand } from './commands.ts';
-import type { Installation } from './installation.ts';
+import { canDo, type Installation } from './installation.ts';
 import { type CounterUse, counterOf, type Ledger, type SignerId, signerIdOf } from './ledger.ts';
 import { AHEAD_SECONDS_MAX } from './limits.ts';
 import type { Step } from './step.ts';
@@ -118,6 +118,7 @@ export function judge(command: Command, signer: SignerId, ledger: Ledger, moment
     if (validity !== 'valid') return refuse(validity);
   }
   if (ledger.state.airplane !== null) return refuse('airplane');
+  if (!canDo(moment.installation, command.type)) return refuse('unsupported');
   const decision = decideSafely(ledger, command, moment);
   return typeof decision === 'string' ? refuse(decision) : { take: decision, counter };
 }

@@ -52,6 +52,7 @@ import type { Reads } from './step.ts';
  */
 
 const time = integer(0, EPOCH_SECONDS_MAX);
+const sequence = integer(1, SEQUENCE_MAX);
 const cents = integer(-1_000_000, 1_000_000);
 const watts = integer(0, 1_000_000);
 const channel = integer(0, CHANNEL_MAX);
@@ -125,7 +126,7 @@ const STANDINGS: Readonly<Record<Known['standing'], number>> = { open: 0, settle
 const known = row<Known>({
   id: COMMAND_ID_SHAPE,
   tenant: TENANT_SHAPE,
-  sequence: integer(1, SEQUENCE_MAX),
+  sequence,
   time,
   code: nullable(choice<ResultCode>(numbersOf(RESULT_CODES))),
   reads: nullable(reads),
@@ -176,6 +177,8 @@ const delta = fields<Delta>({
   intent: unlessNull(4, intent),
   closes: always(5, flag),
   settled: unlessNull(6, COMMAND_ID_SHAPE),
+  report: unlessNull(7, sequence),
+  reported: unlessNull(8, sequence),
 });
 
 const KNOWN_MAX = UNSETTLED_MAX + SETTLED_KEPT_MAX + UNPROVEN_MAX;
@@ -186,6 +189,7 @@ const ledger = fields<Ledger>({
   known: unlessEmpty(4, list(known, 0, KNOWN_MAX)),
   intent: unlessNull(5, intent),
   lastSequence: unlessZero(6, integer(0, SEQUENCE_MAX)),
+  report: unlessNull(7, sequence),
 });
 
 const writer = new CborWriter(FRAME_BYTES_MAX);

@@ -1,3 +1,4 @@
+import type { CommandType } from '../../../protocol/command/table.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import { dayAt } from '../days/calendar.ts';
 
@@ -9,6 +10,8 @@ export interface Installation {
   readonly meters: readonly InstalledMeter[];
   /** The non-disconnection periods of the region, in which nobody is cut for credit. */
   readonly protectedPeriods: readonly ProtectedPeriod[];
+  /** What the device can do at all; all of the table unless told. */
+  readonly commands?: readonly CommandType[];
 }
 
 export interface InstalledMeter {
@@ -27,6 +30,9 @@ export interface ProtectedPeriod {
 
 export const meterOn = ({ meters }: Installation, channel: number): InstalledMeter | undefined =>
   meters.find((meter) => meter.channel === channel);
+
+export const canDo = ({ commands }: Installation, type: CommandType): boolean =>
+  commands === undefined || commands.includes(type);
 
 /** The breaker is the switch of the device's own electricity meter. */
 export function hasBreaker(installation: Installation): boolean {

@@ -17,6 +17,12 @@ const PATH = '/meter/operations';
 const fresh = (): Ledger => newLedger(initialState(INSTALLATION));
 const openOn = (files: ReturnType<typeof memoryFiles>) =>
   Journal.open({ path: PATH, device: DEVICE, files, fresh });
+/** With its file: there is none before the first change. */
+async function begunOn(files: ReturnType<typeof memoryFiles>): Promise<Journal> {
+  const journal = await openOn(files);
+  await journal.commit(change(0));
+  return journal;
+}
 const change = (number: number): Delta => ({
   ...NO_DELTA,
   counter: { signer: signerIdOf(ORES, `p${number % 7}`), name: 'p1', counter: number },
@@ -24,9 +30,31 @@ const change = (number: number): Delta => ({
 });
 
 describe('a journal', () => {
-  it('reads back every whole write and nothing else, wherever it was cut', async () => {
+  it('is no file before the first change, and whole with it', async () => {
     const files = memoryFiles();
     const journal = await openOn(files);
+    await journal.ready();
+    expect(files.content.size).toBe(0);
+    expect(journal.suspect).toBe(false);
+    await journal.commit(change(1));
+    expect((await openOn(files)).ledger).toEqual(journal.ledger);
+  });
+
+  it('is certain that nothing was changed where its first write fails', async () => {
+    const disk = new SimulatedDisk(seededRandom('first', 7));
+    const files = disk.files();
+    const journal = await Journal.open({ path: PATH, device: DEVICE, files, fresh });
+    disk.full = true;
+    await expect(journal.commit(change(1))).rejects.toMatchObject({ code: 'ERR_JOURNAL_WRITE' });
+    expect(journal.suspect).toBe(false);
+    disk.full = false;
+    await journal.commit(change(2));
+    expect((await Journal.open({ path: PATH, device: DEVICE, files, fresh })).ledger).toEqual(journal.ledger);
+  });
+
+  it('reads back every whole write and nothing else, wherever it was cut', async () => {
+    const files = memoryFiles();
+    const journal = await begunOn(files);
     const ledgers = [journal.ledger];
     const lengths = [files.read(PATH)!.length];
     for (let number = 1; number <= 4; number++) {
@@ -44,7 +72,7 @@ describe('a journal', () => {
 
   it('refuses a file that is damaged before its end, and removes nothing', async () => {
     const files = memoryFiles();
-    const journal = await openOn(files);
+    const journal = await begunOn(files);
     const first = files.read(PATH)!.length;
     for (let number = 1; number <= 3; number++) await journal.commit(change(number));
     const damaged = Buffer.from(files.read(PATH)!);
@@ -59,7 +87,7 @@ describe('a journal', () => {
     files.replace(PATH, Buffer.from('something else'));
     await expect(openOn(files)).rejects.toMatchObject({ code: 'ERR_JOURNAL_FORMAT' });
     files.remove(PATH);
-    await openOn(files);
+    await begunOn(files);
     const other = 'fedcba9876543210' as typeof DEVICE;
     await expect(Journal.open({ path: PATH, device: other, files, fresh })).rejects.toMatchObject({
       code: 'ERR_JOURNAL_FORMAT',

@@ -7,8 +7,9 @@ import { applyDelta, type Delta, type Ledger } from './ledger.ts';
 import { JOURNAL_GROWTH_BYTES } from './limits.ts';
 
 /**
- * The ledger on its disk. `commit` resolves once a change is there, and the ledger in memory is never ahead of what
- * a restart would read, nor behind it. A write that failed is taken back; where not even that is certain the journal
+ * The ledger on its disk. There is no file before the first change: a fleet of ten thousand meters that nobody
+ * commands costs no file and no flush. `commit` resolves once a change is there, and the ledger in memory is never
+ * ahead of what a restart would read, nor behind it. A write that failed is taken back; where not even that is certain the journal
  * is `suspect`, and says nothing until a new file has taken the place of the old.
  */
 export class Journal {
@@ -18,13 +19,23 @@ export class Journal {
   #ledger: Ledger;
   #bytes = 0;
   #firstBytes = 0;
-  #suspect = true;
+  #suspect: boolean;
+  /** No file was ever written: the ledger is a new one. */
+  #absent: boolean;
 
-  private constructor(path: string, device: DeviceId, files: OutboxFiles, ledger: Ledger) {
+  private constructor(
+    path: string,
+    device: DeviceId,
+    files: OutboxFiles,
+    ledger: Ledger,
+    found: 'found' | 'absent',
+  ) {
     this.path = path;
     this.#device = device;
     this.#files = files;
     this.#ledger = ledger;
+    this.#absent = found === 'absent';
+    this.#suspect = !this.#absent;
   }
 
   /**
@@ -41,7 +52,7 @@ export class Journal {
   }): Promise<Journal> {
     const { path, device, files, fresh } = options;
     const bytes = load(files, path);
-    if (bytes === undefined) return await begun(new Journal(path, device, files, fresh()));
+    if (bytes === undefined) return new Journal(path, device, files, fresh(), 'absent');
     const frames = readFrames(bytes, device);
     const [first, ...rest] = frames?.bodies ?? [];
     if (frames === undefined || first === undefined)
@@ -53,7 +64,7 @@ export class Journal {
         context: { path, offset: frames.length, bytes: bytes.length },
       });
     const ledger = rest.reduce((before, body) => applyDelta(before, decodeDelta(body)), decodeLedger(first));
-    return await begun(new Journal(path, device, files, ledger));
+    return await begun(new Journal(path, device, files, ledger, 'found'));
   }
 
   get ledger(): Ledger {
@@ -76,7 +87,8 @@ export class Journal {
    */
   async commit(delta: Delta): Promise<void> {
     const next = applyDelta(this.#ledger, delta);
-    if (this.#suspect || this.#bytes - this.#firstBytes > JOURNAL_GROWTH_BYTES) await this.#rewrite(next);
+    const isLong = this.#bytes - this.#firstBytes > JOURNAL_GROWTH_BYTES;
+    if (this.#suspect || this.#absent || isLong) await this.#rewrite(next);
     else await this.#append(encodeFrame(encodeDelta(delta)));
     this.#ledger = next;
   }
@@ -116,10 +128,11 @@ export class Journal {
     }
   }
 
+  /** Whether what was there before is there still, and would be after a restart: a file, or none. */
   #isOld(fresh: Buffer): boolean {
     try {
       const there = this.#files.read(this.path);
-      return there !== undefined && !there.equals(fresh);
+      return this.#absent ? there === undefined : there !== undefined && !there.equals(fresh);
     } catch {
       return false;
     }
@@ -137,6 +150,7 @@ export class Journal {
     this.#bytes = bytes.length;
     this.#firstBytes = bytes.length;
     this.#suspect = false;
+    this.#absent = false;
   }
 }
 

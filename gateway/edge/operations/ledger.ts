@@ -18,7 +18,9 @@ export interface Ledger {
   readonly floor: number;
   readonly known: readonly Known[];
   readonly intent: Intent | null;
-  /** Of results; rising. */
+  /** The sequence of the report that the home tenant is owed, or null. */
+  readonly report: number | null;
+  /** Of results and reports; rising. */
   readonly lastSequence: number;
 }
 
@@ -75,6 +77,10 @@ export interface Delta {
   /** The open intent has ended. */
   readonly closes: boolean;
   readonly settled: CommandId | null;
+  /** A report is owed from now on, under this sequence. */
+  readonly report: number | null;
+  /** The report of this sequence was received. */
+  readonly reported: number | null;
 }
 
 export const NO_DELTA: Delta = {
@@ -84,6 +90,8 @@ export const NO_DELTA: Delta = {
   intent: null,
   closes: false,
   settled: null,
+  report: null,
+  reported: null,
 };
 
 export const newLedger = (state: MeterState): Ledger => ({
@@ -92,6 +100,7 @@ export const newLedger = (state: MeterState): Ledger => ({
   floor: 0,
   known: [],
   intent: null,
+  report: null,
   lastSequence: 0,
 });
 
@@ -115,7 +124,7 @@ export const isAnswered = (entry: Known): boolean => !mayComeAgain(entry.code);
 export const waits = ({ standing }: Known): boolean => standing === 'open' || standing === 'unproven';
 
 export function applyDelta(ledger: Ledger, delta: Delta): Ledger {
-  const { state, counter, known, intent, closes, settled } = delta;
+  const { state, counter, known, intent, closes, settled, report, reported } = delta;
   const counted = counter === null ? ledger : withCounter(ledger, counter);
   let entries = ledger.known;
   if (known !== null) entries = withKnown(entries, known);
@@ -127,7 +136,14 @@ export function applyDelta(ledger: Ledger, delta: Delta): Ledger {
     floor: counted.floor,
     known: entries,
     intent: closes ? null : (intent ?? ledger.intent),
-    lastSequence: Math.max(ledger.lastSequence, known?.sequence ?? 0, intent?.known?.sequence ?? 0),
+    // A newer one stands for what was on its way.
+    report: report ?? (ledger.report === reported ? null : ledger.report),
+    lastSequence: Math.max(
+      ledger.lastSequence,
+      known?.sequence ?? 0,
+      intent?.known?.sequence ?? 0,
+      report ?? 0,
+    ),
   };
 }
 

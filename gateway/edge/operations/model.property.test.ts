@@ -152,7 +152,7 @@ function checkChange({ before, after, by, input, now }: Seen, installation: Inst
     expect(after, 'in airplane mode a meter takes nothing').toBe(before);
   if (before.airplane !== null && after.airplane === null) expect(by).toBe('end-airplane');
   if (before.airplane !== null)
-    expect(isWithheld(after, now - 1) || now - 1 < before.airplane.since).toBe(true);
+    expect(isWithheld(after, now - 1, now) || now - 1 < before.airplane.since).toBe(true);
 }
 
 /** What must hold of each state. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ResultCode } from '../../../protocol/command/codes.ts';
 import type { CommandId } from '../../../protocol/command/id.ts';
+import type { CommandType } from '../../../protocol/command/table.ts';
 import { HesError, isHesError } from '../../../protocol/errors.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { nodeFiles, type OutboxFiles } from '../outbox/files.ts';
@@ -48,6 +49,10 @@ export interface OperationsOptions {
   /** Whether the customer port is open as the meter leaves the van; afterwards `p1.set` says. */
   readonly port?: boolean;
   readonly files?: OutboxFiles;
+  /** The folder is this process's already: it holds the lock of the outbox that lies in it. */
+  readonly locked?: boolean;
+  /** Whether anything could be read of these channels now; taken to be so unless told. */
+  readonly readable?: (channels: readonly number[]) => boolean;
 }
 
 /** Why a message is not answered. */
@@ -57,9 +62,12 @@ export type Unanswered =
   /** The disk took nothing, and what it will say after a restart is not certain: `results` has it once it is. */
   | 'uncertain';
 
-export type Receipt =
+type Answer =
   | { readonly answered: true; readonly result: OperationResult }
   | { readonly answered: false; readonly why: Unanswered; readonly code: ResultCode | null };
+
+/** `type` is null where nobody proved to have signed it. */
+export type Receipt = Answer & { readonly type: CommandType | null };
 
 /**
  * A meter under commands: what comes in takes its turn, is judged, lies on the disk before it is done, and its
@@ -67,7 +75,7 @@ export type Receipt =
  */
 export class Operations {
   readonly #options: OperationsOptions;
-  readonly #lock: Lock;
+  readonly #lock: Lock | null;
   readonly #journal: Journal;
   readonly #performer: Performer;
   readonly #results: Results;
@@ -78,7 +86,7 @@ export class Operations {
   #waiting = 0;
   #closed = false;
 
-  private constructor(options: OperationsOptions, lock: Lock, journal: Journal) {
+  private constructor(options: OperationsOptions, lock: Lock | null, journal: Journal) {
     this.#options = options;
     this.#installation = options.installation;
     this.#lock = lock;
@@ -91,7 +99,7 @@ export class Operations {
   static async open(options: OperationsOptions): Promise<Operations> {
     const { directory, installation, files = nodeFiles, port = true } = options;
     const path = join(directory, 'operations');
-    const lock = takeLock(`${path}.lock`);
+    const lock = options.locked === true ? null : takeLock(`${path}.lock`);
     try {
       const fresh = (): Ledger => newLedger(initialState(installation, { port }));
       const journal = await Journal.open({ path, device: installation.device, files, fresh });
@@ -102,7 +110,7 @@ export class Operations {
       await operations.#applyRules(secondsOf(options.nowMs));
       return operations;
     } catch (error) {
-      lock.release();
+      lock?.release();
       throw error;
     }
   }
@@ -183,21 +191,35 @@ export class Operations {
     return isSilent(this.state);
   }
 
-  /** Whether a profile must not say anything about a moment: it is of airplane mode. */
-  withheld(epochSeconds: number): boolean {
-    return isWithheld(this.state, epochSeconds);
+  /** Whether a profile must not say anything about a time, or a second: some of it is of airplane mode. */
+  withheld(fromSeconds: number, toSeconds = fromSeconds + 1): boolean {
+    return isWithheld(this.state, fromSeconds, toSeconds);
+  }
+
+  /** The sequence of the report that the home tenant is owed; null where there is none, or it may not be sent now. */
+  get reportOwed(): number | null {
+    const { report, state } = this.#journal.ledger;
+    return state.airplane === null && !this.#journal.suspect ? report : null;
+  }
+
+  /** The receipt for a report is there. One that a newer has replaced changes nothing. */
+  reported(sequence: number): Promise<void> {
+    return this.#inTurn(() => this.#results.reported(sequence));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     await this.#turn;
-    this.#lock.release();
+    this.#lock?.release();
   }
 
   async #receive(opened: Opened, nowMs: number): Promise<Receipt> {
     const proof = prove(opened, this.#installation, this.#options.trust);
-    if (!proof.proven) return await this.#refuseUnproven(proof, opened.tenant, nowMs);
-    const { command, signer } = proof;
+    if (!proof.proven) return { ...(await this.#refuseUnproven(proof, opened.tenant, nowMs)), type: null };
+    return { ...(await this.#obey(proof, nowMs)), type: proof.command.type };
+  }
+
+  async #obey({ command, signer }: Extract<Proof, { proven: true }>, nowMs: number): Promise<Answer> {
     const known = this.#find(command.id);
     if (known !== undefined && isAnswered(known)) {
       if (!(await this.#isReady())) return silence('uncertain', null);
@@ -216,6 +238,8 @@ export class Operations {
       return await this.#commit({ ...NO_DELTA, known: entry, counter }, entry);
     }
     const { take, counter } = judgement;
+    if (take.reads !== null && this.#options.readable?.(take.reads.channels) === false)
+      return this.#pass(this.#results.entry(about, 'channel', nowMs));
     const entry = { ...this.#results.entry(about, null, nowMs), reads: take.reads };
     const done = await this.#performer.execute(take, entry, counter, command.expiry);
     if (done === undefined) return silence('uncertain', null);
@@ -228,7 +252,7 @@ export class Operations {
     { code, id }: Extract<Proof, { proven: false }>,
     tenant: TenantId,
     nowMs: number,
-  ): Promise<Receipt> {
+  ): Promise<Answer> {
     if (id === undefined || this.#find(id) !== undefined) return silence('unproven', code);
     if (!(await this.#isReady())) return silence('uncertain', code);
     return await this.#burn({ id, tenant }, code, nowMs);
@@ -238,13 +262,13 @@ export class Operations {
    * A refusal is final: an id that was refused is never executed, or whoever carries a command could have it refused
    * first and executed then. Where no counter sees to that the id is kept, and where it cannot be there is no answer.
    */
-  async #burn(about: About, code: ResultCode, nowMs: number): Promise<Receipt> {
+  async #burn(about: About, code: ResultCode, nowMs: number): Promise<Answer> {
     const entry = { ...this.#results.entry(about, code, nowMs), standing: 'unproven' as const };
     if (burntBeside(this.#journal.ledger, entry) >= UNPROVEN_MAX) return silence('unproven', code);
     return await this.#commit({ ...NO_DELTA, known: entry }, entry);
   }
 
-  async #commit(delta: Parameters<Journal['commit']>[0], entry: Known): Promise<Receipt> {
+  async #commit(delta: Parameters<Journal['commit']>[0], entry: Known): Promise<Answer> {
     try {
       await this.#journal.commit(delta);
       return this.#answer(entry);
@@ -306,12 +330,12 @@ export class Operations {
     return this.#journal.ledger.known.find((entry) => entry.id === id);
   }
 
-  #pass(entry: Known): Receipt {
+  #pass(entry: Known): Answer {
     this.#results.pass(entry);
     return this.#answer(entry);
   }
 
-  #answer(entry: Known): Receipt {
+  #answer(entry: Known): Answer {
     if (!mayComeAgain(entry.code)) this.#results.end(entry);
     return { answered: true, result: this.#results.of(entry) };
   }
@@ -337,7 +361,7 @@ export class Operations {
   }
 }
 
-const silence = (why: Unanswered, code: ResultCode | null): Receipt => ({ answered: false, why, code });
+const silence = (why: Unanswered, code: ResultCode | null): Answer => ({ answered: false, why, code });
 
 /** Whether a wait is over; one longer than it can be comes of a clock that was set back. */
 const isOver = (at: number, now: number, longest: number): boolean => at <= now || at - now > longest;

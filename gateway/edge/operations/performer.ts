@@ -3,6 +3,8 @@ import { isHesError } from '../../../protocol/errors.ts';
 import { encodeState } from './codec.ts';
 import type { Journal } from './journal.ts';
 import { type CounterUse, type Delta, type Intent, type Known, mayComeAgain, NO_DELTA } from './ledger.ts';
+import { isTelling } from './report.ts';
+import type { MeterState } from './state.ts';
 import type { Action, ActionResult, Hardware, Step } from './step.ts';
 
 /**
@@ -32,20 +34,20 @@ export class Performer {
     const intent: Intent = { known, counter, action, state, expiry };
     const failed = await this.#attempt({ ...NO_DELTA, intent });
     if (failed !== undefined) return this.#unless(failed, known);
-    return this.#close(intent, await this.#perform(action));
+    return this.#close(intent, known, await this.#perform(action));
   }
 
   /** A local change. A person at the meter, and an overload, are served also where the disk takes nothing. */
   async local({ state, action }: Step, now: number): Promise<boolean> {
     if (action === null) {
       if (encodeState(state).equals(encodeState(this.#journal.ledger.state))) this.#journal.pass(state);
-      else await this.#keep({ ...NO_DELTA, state });
+      else await this.#keep({ ...NO_DELTA, state, report: this.#reportOf(state, now) });
       return true;
     }
     const intent: Intent = { known: null, counter: null, action, state, expiry: now };
     await this.#attempt({ ...NO_DELTA, intent });
     const isDone = (await this.#perform(action)) === 'done';
-    await this.#keep({ ...NO_DELTA, closes: true, state: isDone ? state : null });
+    await this.#endLocal(intent, isDone, now);
     return isDone;
   }
 
@@ -54,20 +56,31 @@ export class Performer {
     const { intent } = this.#journal.ledger;
     if (intent === null) return;
     const standing = await this.#standing(intent.action);
-    if (standing === true) await this.#close(intent, 'done');
-    // Somebody pressed a button, and nothing happened: he presses again.
-    else if (intent.known === null) await this.#keep({ ...NO_DELTA, closes: true });
+    // Somebody pressed a button, and where nothing happened he presses again.
+    if (intent.known === null) await this.#endLocal(intent, standing === true, now);
+    else if (standing === true) await this.#close(intent, intent.known, 'done');
     else if (standing === false && now < intent.expiry)
-      await this.#close(intent, await this.#perform(intent.action));
-    else await this.#close(intent, 'interrupted');
+      await this.#close(intent, intent.known, await this.#perform(intent.action));
+    else await this.#close(intent, intent.known, 'interrupted');
   }
 
-  async #close(intent: Intent, result: ActionResult | 'interrupted'): Promise<Known | undefined> {
-    const { state, known, counter } = intent;
-    if (known === null) {
-      await this.#keep({ ...NO_DELTA, closes: true, state: result === 'done' ? state : null });
-      return undefined;
-    }
+  async #endLocal({ state }: Intent, isDone: boolean, now: number): Promise<void> {
+    if (isDone) await this.#keep({ ...NO_DELTA, closes: true, state, report: this.#reportOf(state, now) });
+    else await this.#keep({ ...NO_DELTA, closes: true });
+  }
+
+  /** The number of the report that a local change is worth; null where it tells the operator nothing. */
+  #reportOf(state: MeterState, now: number): number | null {
+    const { ledger } = this.#journal;
+    return isTelling(ledger.state, state) ? Math.max(ledger.lastSequence + 1, now * 1_000) : null;
+  }
+
+  async #close(
+    intent: Intent,
+    known: Known,
+    result: ActionResult | 'interrupted',
+  ): Promise<Known | undefined> {
+    const { state, counter } = intent;
     const code: ResultCode | null = result === 'done' ? null : result;
     const entry: Known = { ...known, code, reads: code === null ? known.reads : null };
     await this.#keep({

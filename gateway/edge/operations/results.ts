@@ -4,7 +4,7 @@ import type { Outcome } from '../../../protocol/command/outcome.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import type { Journal } from './journal.ts';
-import { type Known, NO_DELTA, waits } from './ledger.ts';
+import { type Delta, type Known, NO_DELTA, waits } from './ledger.ts';
 import { PASSING_MAX } from './limits.ts';
 import type { Reads } from './step.ts';
 
@@ -80,14 +80,21 @@ export class Results {
     this.#again = this.#again.filter((other) => other !== id);
     this.#passing = this.#passing.filter((entry) => entry.id !== id);
     if (!this.#journal.ledger.known.some((entry) => entry.id === id && waits(entry))) return;
-    const delta = { ...NO_DELTA, settled: id };
+    await this.#forget({ ...NO_DELTA, settled: id });
+  }
+
+  /** Where the disk does not take it, it is sent once more by the process after this one. */
+  async #forget(delta: Delta): Promise<void> {
     try {
       await this.#journal.commit(delta);
     } catch (error) {
       if (!isHesError(error, 'ERR_JOURNAL_WRITE')) throw error;
-      // Forgotten with the process: then it is sent once more.
       this.#journal.believe(delta);
     }
+  }
+
+  async reported(sequence: number): Promise<void> {
+    if (this.#journal.ledger.report === sequence) await this.#forget({ ...NO_DELTA, reported: sequence });
   }
 
   of({ id, tenant, sequence, time, code, reads }: Known): OperationResult {

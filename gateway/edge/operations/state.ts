@@ -143,10 +143,13 @@ export const valveOn = ({ valves }: MeterState, channel: number): Valve | undefi
 /** Whether the meter is silent: in airplane mode, and that was acknowledged. */
 export const isSilent = ({ airplane }: MeterState): boolean => airplane?.acknowledged ?? false;
 
-/** Whether a profile may say anything about a moment: not one of airplane mode, running or ended. */
-export function isWithheld({ airplane, silences }: MeterState, epochSeconds: number): boolean {
+/**
+ * Whether a profile must not say anything about a time, from a second up to, not with, another: any of it is of
+ * airplane mode, running or ended.
+ */
+export function isWithheld({ airplane, silences }: MeterState, from: number, to: number): boolean {
   return (
-    (airplane !== null && epochSeconds >= airplane.since) ||
-    silences.some(({ since, until }) => epochSeconds >= since && epochSeconds < until)
+    (airplane !== null && to > airplane.since) ||
+    silences.some(({ since, until }) => to > since && from < until)
   );
 }
