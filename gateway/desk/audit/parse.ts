@@ -3,6 +3,7 @@ import { isCommandId } from '../../../protocol/command/id.ts';
 import { ROLES, type Role } from '../../../protocol/command/roles.ts';
 import { isCommandType } from '../../../protocol/command/table.ts';
 import { isDeviceId, isTenantId } from '../../../protocol/identity.ts';
+import { CAMPAIGN_CAUSES } from '../campaigns/lifecycle/states.ts';
 import { deskError } from '../errors.ts';
 import { ALL_STATES, type CommandState } from '../lifecycle/states.ts';
 import { CAUSES } from '../lifecycle/transitions.ts';
@@ -10,7 +11,7 @@ import { ACTOR_KINDS, type AuditEvent, type AuditRow, OTHER_EVENTS } from './row
 
 /** A line that `toJsonLine` wrote, for whoever verifies a chain without its database. */
 
-const EVENTS = new Set<string>([...CAUSES, ...Object.keys(OTHER_EVENTS)]);
+const EVENTS = new Set<string>([...CAUSES, ...CAMPAIGN_CAUSES, ...Object.keys(OTHER_EVENTS)]);
 const STATES = new Set<string>(ALL_STATES);
 const HASH = z.string().regex(/^[0-9a-f]{64}$/);
 const whole = z.int().nonnegative();

@@ -3,6 +3,7 @@ import type { CommandId } from '../../../protocol/command/id.ts';
 import type { Role } from '../../../protocol/command/roles.ts';
 import type { CommandType } from '../../../protocol/command/table.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
+import type { CampaignCause } from '../campaigns/lifecycle/states.ts';
 import type { CommandState } from '../lifecycle/states.ts';
 import type { Cause } from '../lifecycle/transitions.ts';
 
@@ -19,8 +20,10 @@ export const OTHER_EVENTS = {
   'meter-registered': 'a meter was entered into the registry, or changed there',
   'meter-changed': 'a meter said that its state changed at the meter itself',
   'airplane-ended': 'airplane mode was ended at the meter',
+  'campaign-submitted': 'somebody submitted the manifest of a campaign, which the digest is of',
+  'campaign-wave': 'the next wave of a campaign began',
 } as const;
-export type AuditEvent = Cause | keyof typeof OTHER_EVENTS;
+export type AuditEvent = Cause | CampaignCause | keyof typeof OTHER_EVENTS;
 
 export const ACTOR_KINDS = ['person', 'system', 'device', 'desk', 'clock'] as const;
 export interface AuditActor {

@@ -7,6 +7,7 @@ import type { CommandType } from '../../../protocol/command/table.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import type { AuditEntry, AuditHead, AuditRow } from '../audit/row.ts';
 import type { Usage, UsageKind } from '../audit/usage.ts';
+import type { CampaignReads, CampaignTransaction } from '../campaigns/store/port.ts';
 import type { StoredState } from '../lifecycle/states.ts';
 import type { CreditMode, Meter } from '../registry/meter.ts';
 
@@ -135,6 +136,7 @@ export interface DeskTransaction {
   countProposal(person: string, type: CommandType, atMs: number): Promise<void>;
   /** Behind the last row, and counted in the usage. */
   audit(entry: AuditEntry): Promise<AuditRow>;
+  readonly campaigns: CampaignTransaction;
 }
 
 export interface DeskStore {
@@ -175,6 +177,7 @@ export interface DeskStore {
   auditRows(page: { readonly after?: number; readonly limit: number }): Promise<readonly AuditRow[]>;
   auditHead(): Promise<AuditHead>;
   usage(kind: UsageKind): Promise<readonly Usage[]>;
+  readonly campaigns: CampaignReads;
 
   /** Lets running transactions end; what comes later fails with ERR_DESK_STORE. */
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId } from '../../../../protocol/identity.ts';
+import { CAMPAIGNS_SCHEMA } from '../../campaigns/store/schema.ts';
 import { deskError } from '../../errors.ts';
 import { OPEN_STATES, TERMINAL_STATES } from '../../lifecycle/states.ts';
 
@@ -131,7 +132,7 @@ CREATE TABLE eans (
 `;
 
 /** Each makes its version out of the one before; one that was released does not change any more. */
-export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
+export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, CAMPAIGNS_SCHEMA];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 function versionOf(database: DatabaseSync): number {

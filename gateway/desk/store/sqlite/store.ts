@@ -2,6 +2,8 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TenantId } from '../../../../protocol/identity.ts';
+import type { CampaignTransaction } from '../../campaigns/store/port.ts';
+import { campaignReader, campaignWriter } from '../../campaigns/store/sqlite.ts';
 import { type DeskStore, type DeskTransaction, PAGE_MAX } from '../port.ts';
 import { auditReader, auditWriter } from './audit.ts';
 import { commandReader, commandWriter } from './commands.ts';
@@ -37,11 +39,16 @@ export function openSqliteStore({
 }): DeskStore {
   const { writer, reader } = open(path, tenant);
   const methods = { ...commandWriter(writer), ...meterWriter(writer), ...auditWriter(writer, tenant) };
-  const group = new GroupCommit<DeskTransaction>(writer, asyncTransaction(methods));
+  const campaigns = asyncMethods<CampaignTransaction>(campaignWriter(writer));
+  const group = new GroupCommit<DeskTransaction>(writer, {
+    ...asyncMethods<Omit<DeskTransaction, 'campaigns'>>(methods),
+    campaigns,
+  });
 
   const readCommands = commandReader(reader);
   const readMeters = meterReader(reader);
   const readAudit = auditReader(reader, tenant);
+  const readCampaigns = campaignReader(reader);
   const read = pages(reader);
   const rows = (limit: number): number => Math.max(1, Math.min(limit, PAGE_MAX));
 
@@ -59,6 +66,15 @@ export function openSqliteStore({
     auditRows: ({ after = 0, limit }) => attempt(() => readAudit.rows(after, rows(limit))),
     auditHead: () => attempt(() => readAudit.head()),
     usage: (kind) => attempt(() => readAudit.usage(kind)),
+    campaigns: {
+      campaign: (id) => attempt(() => readCampaigns.campaign(id)),
+      campaigns: ({ before, limit }) => attempt(() => readCampaigns.campaigns(before, rows(limit))),
+      inStates: (states) => attempt(() => readCampaigns.inStates(states)),
+      waves: (campaign) => attempt(() => readCampaigns.waves(campaign)),
+      results: (campaign, page) =>
+        attempt(() => readCampaigns.results(campaign, { ...page, limit: rows(page.limit) })),
+      signed: (campaign, from, limit) => attempt(() => readCampaigns.signed(campaign, from, rows(limit))),
+    },
     async close() {
       await group.close();
       if (reader.isOpen) reader.close();
@@ -85,17 +101,17 @@ function open(path: string, tenant: TenantId): { writer: DatabaseSync; reader: D
 }
 
 /** The methods of a transaction, as promises: another store's will wait for a network. */
-function asyncTransaction(
+function asyncMethods<Methods extends object>(
   methods: {
-    readonly [Name in keyof DeskTransaction]: (
-      ...values: Parameters<DeskTransaction[Name]>
-    ) => Awaited<ReturnType<DeskTransaction[Name]>>;
+    readonly [Name in keyof Methods]: Methods[Name] extends (...values: infer Values) => Promise<infer Value>
+      ? (...values: Values) => Value
+      : never;
   },
-): DeskTransaction {
+): Methods {
   const named = Object.entries(methods as Readonly<Record<string, (...values: unknown[]) => unknown>>);
   return Object.fromEntries(
     named.map(([name, method]) => [name, async (...values: unknown[]) => method(...values)]),
-  ) as unknown as DeskTransaction;
+  ) as unknown as Methods;
 }
 
 /** @throws ERR_DESK_STORE */
