@@ -165,9 +165,9 @@ function outcomeOf(
         value: rate('propose'),
         unit: 'commands/s',
       },
-      { name: 'its floor', value: rate('proposeFloor'), unit: 'commands/s' },
+      { name: 'verify and store: floor', value: rate('proposeFloor'), unit: 'commands/s' },
       { name: 'dispatch: claim, seal, outcome, end', value: rate('dispatch'), unit: 'commands/s' },
-      { name: 'its floor ', value: rate('dispatchFloor'), unit: 'commands/s' },
+      { name: 'dispatch: floor', value: rate('dispatchFloor'), unit: 'commands/s' },
       {
         name: 'verify and store, one after the other',
         value: round(median(measured.singles) / 1_000, 2),
