@@ -10,6 +10,15 @@ export const EMULATOR_ERRORS = {
     'The edge did not understand a telegram of the emulator itself: a fault of this program; report it with the seed.',
   ERR_TELEGRAMS_PATH:
     'The path of recorded telegrams cannot be read, or holds no file in which a P1 telegram begins; check --telegrams.',
+  ERR_FLEET_DEVICE:
+    'No device of the running fleet has that name; `hes meter list` shows those of an operator.',
+  ERR_FLEET_NOT_RUNNING:
+    'No emulated fleet answers in this data folder: start `hes up`, or name its folder with --data DIR.',
+  ERR_FLEET_SOCKET:
+    'The control socket of the fleet cannot be used: another user’s, no socket, or what answers there is none of this version. The message says which.',
+  ERR_FLEET_REQUEST:
+    'The running fleet did not understand what it was asked; use the `hes` of the same version.',
+  ERR_EMULATED_POWER: 'The emulated meter has no power: `hes emulate power DEVICE on` gives it back.',
   ERR_TELEGRAMS_FILE: 'A recorded file is larger than the bound; split it.',
 } as const;
 export type EmulatorErrorCode = keyof typeof EMULATOR_ERRORS;

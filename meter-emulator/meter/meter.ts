@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
 import { type Random, seededRandom } from '../../gateway/runtime/random.ts';
 import type { DevicePlan } from '../fleet.ts';
 import { DIALECT_PORTS } from '../p1/dialects.ts';
+import { type MeterConditions, withConditions } from '../p1/conditions.ts';
 import type { P1Dialect, P1MeterState } from '../p1/encode.ts';
 import { Cadence } from './cadence.ts';
 import { BYTES_PER_SECOND, mediumOf } from './dialect-ports.ts';
@@ -21,6 +22,7 @@ import { ModbusFace, type ModbusPort, phasesOf } from './modbus.ts';
 import { type Endpoint, type MeterPort, type Outlet, openOutlet } from './outlet.ts';
 import { type TelegramMaker, telegramMaker } from './telegram.ts';
 
+export type { MeterConditions } from '../p1/conditions.ts';
 export type { MeterFaults } from './fault-box.ts';
 export type { ModbusPort } from './modbus.ts';
 export type { Endpoint, MeterPort } from './outlet.ts';
@@ -48,9 +50,6 @@ export interface MeterOptions {
   readonly bytesPerSecond?: number;
   readonly onEvent?: (event: MeterEvent) => void;
 }
-
-/** Laid over what the household counts: tele-operations have their place here. */
-export type MeterConditions = Partial<Pick<P1MeterState, 'breaker' | 'limiterW' | 'message' | 'relays'>>;
 
 export type MeterEvent =
   | {
@@ -190,8 +189,9 @@ export class EmulatedPhysicalMeter {
 
   /** What a telegram of that moment says (milliseconds of the meter's clock). */
   state(atMs: number = this.#clock.nowMs()): P1MeterState {
-    const state = this.#household.stateAt(atMs);
-    return { ...state, header: this.#header, ...this.#options.conditions?.() };
+    const state = { ...this.#household.stateAt(atMs), header: this.#header };
+    const conditions = this.#options.conditions?.();
+    return conditions === undefined ? state : withConditions(state, conditions);
   }
 
   async stop(): Promise<void> {
@@ -206,7 +206,8 @@ export class EmulatedPhysicalMeter {
   #tick(): void {
     if (this.#line.busy) return;
     const realMs = performance.now();
-    const isMute = MUTE.some((fault) => this.#faults.has(fault));
+    const isMute =
+      MUTE.some((fault) => this.#faults.has(fault)) || this.#options.conditions?.().port === false;
     const isNoisy = this.#faults.has('noise');
     if (isNoisy && !isMute && realMs - this.#lastStrayMs >= STRAY_EVERY_MS) {
       this.#lastStrayMs = realMs;

@@ -22,8 +22,8 @@ export interface P1MeterState {
   readonly reactiveVarh?: readonly [number, number, number, number];
   /** Hundredths of a hertz; 50 Hz where it is left out. */
   readonly frequencyCentiHz?: number;
-  /** The register that runs: 1 or 2. */
-  readonly rate: 1 | 2;
+  /** What 0-0:96.14.0 shows: the register that runs, or where a plan has more rates than registers the rate itself. */
+  readonly rate: number;
   /** Average import of the running quarter-hour. */
   readonly quarterPowerW: number;
   readonly monthPeak: P1PeakState;
