@@ -3,9 +3,9 @@ import type { TenantId } from '../protocol/identity.ts';
 import { type Certificate, isDevelopmentCertificate, parseCertificate } from './certificate.ts';
 import { derOid, equalBytes } from './der.ts';
 import { type PkiErrorCode, pkiError } from './errors.ts';
-import { issuingUri } from './names.ts';
 import { derOf } from './pem.ts';
-import { keyUsageOctets, PROFILES, type Profile, PURPOSE } from './profiles.ts';
+import { keyUsageOctets, type Profile, PURPOSE } from './profiles.ts';
+import { FIELD, type World } from './worlds.ts';
 
 /** An issuing CA as configuration pins it: whose devices it vouches for, and its certificate (PEM or DER). */
 export interface PinnedIssuer {
@@ -37,23 +37,30 @@ export function pinAuthorities(options: {
   readonly root: string | Uint8Array;
   readonly issuers: readonly PinnedIssuer[];
   readonly development?: boolean;
+  /** Field where it is left out. */
+  readonly world?: World;
 }): Anchors {
+  const { world = FIELD } = options;
   const root = parseCertificate(derOf('CERTIFICATE', options.root));
   const rootX509 = openX509(root.der);
   if (
     !equalBytes(root.issuerName, root.subjectName) ||
-    !hasProfile(root, PROFILES.root) ||
+    !hasProfile(root, world.root) ||
+    !isNamed(root, world.rootUri) ||
     !signedBy(rootX509, rootX509.publicKey)
   )
-    throw pkiError('ERR_TRUST_ROOT', 'the field root is no self-signed root certificate');
+    throw pkiError(
+      'ERR_TRUST_ROOT',
+      `the ${world.name} root is no self-signed root certificate of that name`,
+    );
   if (isDevelopmentCertificate(root) && options.development !== true)
     throw pkiError(
       'ERR_TRUST_DEVELOPMENT',
-      'the field root belongs to a development PKI; use the production root, or say development: true',
+      `the ${world.name} root belongs to a development PKI; use the production root, or say development: true`,
     );
   const authorities = new Map<string, Authority>();
   for (const issuer of options.issuers) {
-    const authority = pin(issuer, root, rootX509.publicKey);
+    const authority = pin(issuer, root, rootX509.publicKey, world);
     if (authorities.has(authority.keyId))
       throw refusedAuthority(issuer.tenant, 'its key is pinned twice; every issuing CA has a key of its own');
     authorities.set(authority.keyId, authority);
@@ -65,18 +72,22 @@ function pin(
   { tenant, certificate: source }: PinnedIssuer,
   root: Certificate,
   rootKey: KeyObject,
+  world: World,
 ): Authority {
   const certificate = parseCertificate(derOf('CERTIFICATE', source));
   const x509 = openX509(certificate.der);
   if (!equalBytes(certificate.issuerName, root.subjectName) || !signedBy(x509, rootKey))
-    throw refusedAuthority(tenant, 'it is not signed by the field root');
-  if (!hasProfile(certificate, PROFILES.issuing) || certificate.subjectKeyId === null)
-    throw refusedAuthority(tenant, 'it is no issuing CA of depth 0');
-  const uris = certificate.alternativeNames.uris;
-  if (uris.length !== 1 || uris[0] !== issuingUri(tenant))
+    throw refusedAuthority(tenant, `it is not signed by the ${world.name} root`);
+  if (!hasProfile(certificate, world.issuing) || certificate.subjectKeyId === null)
+    throw refusedAuthority(tenant, `it is no issuing CA of the ${world.name}, of depth 0`);
+  if (!isNamed(certificate, world.issuingUri(tenant)))
     throw refusedAuthority(tenant, 'it names another tenant');
   return { tenant, keyId: certificate.subjectKeyId, certificate, publicKey: x509.publicKey };
 }
+
+/** Whether this is the one URI that the certificate names. */
+export const isNamed = ({ alternativeNames: { uris } }: Certificate, uri: string): boolean =>
+  uris.length === 1 && uris[0] === uri;
 
 const refusedAuthority = (tenant: TenantId, why: string) =>
   pkiError('ERR_TRUST_AUTHORITY', `the issuing CA of ${tenant} cannot be pinned: ${why}`, {

@@ -7,8 +7,9 @@ import { equalBytes } from './der.ts';
 import { DeviceVerifier } from './device-certificate.ts';
 import { pkiError } from './errors.ts';
 import { placeNew, readTextIfThere, sweepBeside, syncFolder } from './files.ts';
-import { type DeviceIdentity, parseDeviceIdentity } from './identity.ts';
-import { derOf } from './pem.ts';
+import { type DeviceIdentity, type OfficeAnchors, parseDeviceIdentity } from './identity.ts';
+import { checkVouched } from './office/anchors.ts';
+import { derOf, readPem } from './pem.ts';
 import { asRefused, CREDENTIAL_NAMES, CREDENTIALS, type CredentialName } from './request.ts';
 import { type PendingEnrolment, publicKeysOf, readPending, removePending } from './request-pending.ts';
 import { loadRevocations } from './revocations.ts';
@@ -129,6 +130,7 @@ export function identityOf(
   const spkis = publicKeysOf(pending);
   for (const name of CREDENTIAL_NAMES) checkCredential(answer, name, spkis[name], anchors, options.atMs);
   checkOwners(answer, options);
+  const office = checkedOffice(answer, options);
   const credential = (name: CredentialName) => ({ key: pending.keys[name], certificate: answer[name] });
   return {
     version: 1,
@@ -140,6 +142,7 @@ export function identityOf(
     agree: credential('agree'),
     root,
     owners: answer.owners,
+    ...(office === undefined ? {} : { office }),
   };
 }
 
@@ -199,6 +202,24 @@ function checkOwners(answer: EnrolmentAnswer, { atMs, development }: AcceptOptio
     if (Buffer.from(kid).toString('hex') !== owner.kid)
       throw wrongAnswer(`the sealing key of ${tenant} has another name`);
   }
+}
+
+/** The owners' certificates have been checked up to the field root, and with them those of the field CAs. */
+function checkedOffice(answer: EnrolmentAnswer, options: AcceptOptions): OfficeAnchors | undefined {
+  const { office, root, owners, home, guests } = answer;
+  if (office === undefined) return undefined;
+  const { atMs, development } = options;
+  const issuers = [home, ...guests].map((tenant) => ({
+    tenant,
+    certificate: readPem('CERTIFICATE', owners[tenant]!.certificate)[1]!,
+  }));
+  const field = pinAuthorities({ root, issuers, development });
+  const fieldKeys = new Map(
+    [...field.authorities.values()].map(({ tenant, publicKey }) => [tenant, publicKey]),
+  );
+  return asRefused('ERR_ENROL_ANSWER', 'the office certificates of the answer are damaged', () =>
+    checkVouched(office, { fieldKeys, atMs, development }),
+  );
 }
 
 const sameTenants = (one: readonly TenantId[], other: readonly TenantId[]): boolean =>

@@ -8,7 +8,8 @@ import type { DevelopmentPki } from './development-pki.ts';
 import { issuersFor, newDeviceId } from './devices.ts';
 import { pkiError } from './errors.ts';
 import { makeFolder, placeNew, readText, readTextIfThere, syncFolder, withFile } from './files.ts';
-import { CLOCK_SKEW_MS } from './generate.ts';
+import { CLOCK_SKEW_MS } from './making.ts';
+import { vouchedOffice } from './office/development.ts';
 import { derOf, toPem } from './pem.ts';
 import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName, documentText } from './request.ts';
 import { type CheckedEnrolment, keyHash } from './request-check.ts';
@@ -21,7 +22,7 @@ export interface IssueOptions {
 
 /**
  * Certify a device's keys, and write it into the register, before anything is answered. A request that was answered
- * before gets the same certificates again, with the sealing keys of today: one request is one device, whenever this
+ * before gets the same certificates again, with the sealing keys and the office of today: one request is one device, whenever this
  * process is killed.
  *
  * @throws ERR_PKI_TENANT, ERR_ENROL_KEY (a key that came with another request, or was revoked), ERR_ENROL_REQUEST,
@@ -82,7 +83,16 @@ function issue(
     issuer: authority.certificatePem,
     root: pki.root.pem,
     owners,
+    ...officeOf(pki, request),
   };
+}
+
+/** What the device will believe commands by. */
+function officeOf(
+  { office }: DevelopmentPki,
+  { home, guests }: CheckedEnrolment['request'],
+): Pick<EnrolmentAnswer, 'office'> {
+  return office === undefined ? {} : { office: vouchedOffice(office, [home, ...guests]) };
 }
 
 /** A key belongs to one request for good: a device that was copied would otherwise become two under one key. */
@@ -113,7 +123,7 @@ function sameAnswer(
     throw pkiError('ERR_ENROL_KEY', `the certificates of device ${answer.device} were revoked`, {
       context: { device: answer.device },
     });
-  return { ...answer, owners: issuersFor(pki, home, guests).owners };
+  return { ...answer, owners: issuersFor(pki, home, guests).owners, ...officeOf(pki, request) };
 }
 
 function isRevoked(pki: DevelopmentPki, answer: EnrolmentAnswer): boolean {

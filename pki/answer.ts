@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type DeviceId, isDeviceId, type TenantId } from '../protocol/identity.ts';
 import type { OwnerKey } from './identity.ts';
+import type { VouchedOffice } from './office/anchors.ts';
 import { guestsSchema, parseDocument, pemSchema, requestIdSchema, tenantSchema } from './request.ts';
 
 /** What the issuing CA of the home tenant answers to an enrolment request: certificates and names, no private key. */
@@ -22,10 +23,15 @@ export interface EnrolmentAnswer {
   readonly root: string;
   /** The sealing keys of home and guests. */
   readonly owners: Readonly<Record<string, OwnerKey>>;
+  /** The offices of home and guests; none in what a CA without an office answered. */
+  readonly office?: VouchedOffice | undefined;
 }
 
-/** With seventeen owners, each with a chain of two certificates of 1 KiB, and room. */
+/** With seventeen owners, each with three certificates of 1 KiB, and room. */
 export const ANSWER_BYTES_MAX = 131_072;
+
+/** An ES256 signature in DER has at most 72 bytes. */
+const VOUCHER_CHARACTERS_MAX = 96;
 
 const answerSchema = z.strictObject({
   type: z.literal('hes-enrolment-answer'),
@@ -43,6 +49,13 @@ const answerSchema = z.strictObject({
     tenantSchema,
     z.strictObject({ kid: z.string().regex(/^[0-9a-f]{16}$/), certificate: pemSchema }),
   ),
+  office: z
+    .strictObject({
+      root: pemSchema,
+      issuers: z.record(tenantSchema, pemSchema),
+      vouchers: z.record(tenantSchema, z.base64().max(VOUCHER_CHARACTERS_MAX)),
+    })
+    .optional(),
 });
 
 /** Read the document; what it says has still to be checked (answer-accept.ts). @throws ERR_ENROL_ANSWER */

@@ -3,6 +3,7 @@ import type { Certificate } from './certificate.ts';
 import type { SigningAuthority } from './certify.ts';
 import type { OwnerKey } from './identity.ts';
 import type { PkiLayout } from './layout.ts';
+import type { DevelopmentOffice } from './office/development.ts';
 
 /** An opened development PKI: it can issue devices, so it belongs to `hes up` and the tests, never to a service. */
 export interface DevelopmentPki {
@@ -11,4 +12,6 @@ export interface DevelopmentPki {
   readonly root: { readonly certificate: Certificate; readonly pem: string };
   readonly authorities: ReadonlyMap<TenantId, SigningAuthority>;
   readonly owners: ReadonlyMap<TenantId, OwnerKey>;
+  /** Undefined in one that was made before there were offices, until it is added (`openDevelopmentPki`). */
+  readonly office: DevelopmentOffice | undefined;
 }

@@ -1,34 +1,35 @@
-import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { readdirSync, rmSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { isHesError } from '../protocol/errors.ts';
 import type { TenantId } from '../protocol/identity.ts';
 import { pinAuthorities } from './anchors.ts';
+import { checkNotExpired, moveIntoPlace, sweepLeftovers, writeFiles } from './atomic.ts';
 import { parseCertificate } from './certificate.ts';
 import { authorityOf, type SigningAuthority } from './certify.ts';
 import { parseCrl } from './crl.ts';
 import type { DevelopmentPki } from './development-pki.ts';
 import { pkiError } from './errors.ts';
-import { beside, makeFolder, readText, syncFolder, systemCode, withFile, writeNew } from './files.ts';
+import { beside, makeFolder, readText, systemCode, withFile } from './files.ts';
 import { generatePki } from './generate.ts';
 import type { OwnerKey } from './identity.ts';
 import { loadKey, loadSealingKey, loadServerKey } from './keys.ts';
 import { type PkiLayout, pkiLayout } from './layout.ts';
 import { parseManifest } from './manifest.ts';
-import { derOf, readPem } from './pem.ts';
+import { loadOffice, makeOfficeIfAbsent } from './office/development.ts';
+import { derOf } from './pem.ts';
 import { recipientOf } from './sealing.ts';
 
 export type { DevelopmentPki } from './development-pki.ts';
-export { type BulkOptions, type DeviceRequest, issueDevice, issueDevices } from './devices.ts';
+export { type BulkOptions, type DeviceRequest, issueDevice, issueDevices, withOffice } from './devices.ts';
 export { type DeviceIdentity, readDeviceIdentity, saveDeviceIdentity } from './identity.ts';
 export { deviceIdentityFile, type PkiLayout, pkiLayout } from './layout.ts';
-export { revokeDevice } from './revoke.ts';
-
-/** What a killed process left half made is swept away after this time; until then its maker may be alive. */
-const LEFTOVER_AGE_MS = 3_600_000;
+export { type DevelopmentOffice, officeAnchors } from './office/development.ts';
+export { DEVELOPMENT_PEOPLE } from './office/generate.ts';
+export { revokeDevice, revokePerson } from './revoke.ts';
 
 /**
- * Make a PKI for development: field root, head-end and front, and per tenant an issuing CA, an empty revocation
- * list and a sealing key (layout.ts). It is made beside its place and moved there whole, so a killed start leaves
+ * Make a PKI for development: field root, head-end and front, per tenant an issuing CA, an empty revocation list and
+ * a sealing key, and the office with its people (layout.ts). It is made beside its place and moved there whole, so a killed start leaves
  * nothing; of two starts at once one wins and the other gets ERR_PKI_EXISTS.
  *
  * @throws ERR_PKI_EXISTS, ERR_PKI_RIGHTS, ERR_PKI_DAMAGED
@@ -43,13 +44,7 @@ export function createDevelopmentPki(options: {
   sweepLeftovers(directory);
   const fresh = beside(directory);
   try {
-    const folders = new Set<string>();
-    for (const [file, text] of generatePki(pkiLayout(fresh), options.tenants, options.nowMs)) {
-      makeFolder(dirname(file));
-      folders.add(dirname(file));
-      writeNew(file, text);
-    }
-    for (const folder of folders) syncFolder(folder);
+    writeFiles(generatePki(pkiLayout(fresh), options.tenants, options.nowMs));
     moveIntoPlace(fresh, directory);
   } finally {
     rmSync(fresh, { recursive: true, force: true });
@@ -85,11 +80,13 @@ export function loadDevelopmentPki(options: {
     authorities.set(tenant, loadAuthority(layout, tenant, root.pem, nowMs));
     owners.set(tenant, loadOwner(layout, tenant, kid, root.pem, nowMs));
   }
-  return { layout, tenants: [...authorities.keys()], root, authorities, owners };
+  const office = loadOffice(layout.office, authorities, nowMs);
+  return { layout, tenants: [...authorities.keys()], root, authorities, owners, office };
 }
 
 /**
- * Open the PKI in this folder, or make it at the first start; two first starts at once end with the same one.
+ * Open the PKI in this folder, or make it at the first start; two first starts at once end with the same one. An
+ * office is added to one that was made before there were offices.
  * @throws as `loadDevelopmentPki`, and ERR_PKI_TENANT where the existing one was made for fewer tenants
  */
 export function openDevelopmentPki(options: {
@@ -105,7 +102,7 @@ export function openDevelopmentPki(options: {
       if (!isHesError(error, 'ERR_PKI_EXISTS')) throw error;
     }
   }
-  const pki = loadDevelopmentPki(options);
+  const pki = addOffice(loadDevelopmentPki(options), options.nowMs);
   const missing = options.tenants.filter((tenant) => !pki.tenants.includes(tenant));
   if (missing.length > 0)
     throw pkiError(
@@ -114,6 +111,16 @@ export function openDevelopmentPki(options: {
       { context: { directory: pki.layout.directory } },
     );
   return { pki, created: false };
+}
+
+/**
+ * The same PKI with its office, made now where it has none.
+ * @throws ERR_PKI_RIGHTS, ERR_PKI_DAMAGED, ERR_PKI_EXPIRED
+ */
+export function addOffice(pki: DevelopmentPki, nowMs: number): DevelopmentPki {
+  if (pki.office !== undefined) return pki;
+  makeOfficeIfAbsent(pki.layout.office, pki.tenants, nowMs);
+  return { ...pki, office: loadOffice(pki.layout.office, pki.authorities, nowMs) };
 }
 
 function loadRoot(layout: PkiLayout, nowMs: number): DevelopmentPki['root'] {
@@ -155,18 +162,6 @@ function loadOwner(layout: PkiLayout, tenant: TenantId, kid: string, root: strin
   return { kid, certificate };
 }
 
-function checkNotExpired(file: string, nowMs: number): void {
-  const { notAfterMs } = withFile(file, () => parseCertificate(readPem('CERTIFICATE', readText(file))[0]!));
-  if (nowMs > notAfterMs)
-    throw pkiError(
-      'ERR_PKI_EXPIRED',
-      `${file} has expired: remove the folder to make a new development PKI`,
-      {
-        context: { file },
-      },
-    );
-}
-
 function isAbsent(directory: string): boolean {
   try {
     return readdirSync(directory).length === 0;
@@ -175,32 +170,5 @@ function isAbsent(directory: string): boolean {
     return withFile(directory, () => {
       throw error;
     });
-  }
-}
-
-function moveIntoPlace(fresh: string, directory: string): void {
-  try {
-    renameSync(fresh, directory);
-  } catch (cause) {
-    if (['ENOTEMPTY', 'EEXIST'].includes(systemCode(cause)))
-      throw pkiError('ERR_PKI_EXISTS', `there is a PKI in ${directory} already`, {
-        cause,
-        context: { directory },
-      });
-    withFile(directory, () => {
-      throw cause;
-    });
-  }
-  syncFolder(dirname(directory));
-}
-
-function sweepLeftovers(directory: string): void {
-  const parent = dirname(directory);
-  const prefix = `.${basename(directory)}.new-`;
-  for (const entry of withFile(parent, () => readdirSync(parent))) {
-    if (!entry.startsWith(prefix)) continue;
-    const leftover = join(parent, entry);
-    const madeMs = statSync(leftover, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
-    if (Date.now() - madeMs > LEFTOVER_AGE_MS) rmSync(leftover, { recursive: true, force: true });
   }
 }

@@ -5,8 +5,9 @@ import { certify, newKeyPair, type SigningAuthority } from './certify.ts';
 import type { DevelopmentPki } from './development-pki.ts';
 import { GUESTS_MAX } from './device-certificate.ts';
 import { pkiError } from './errors.ts';
-import { CLOCK_SKEW_MS } from './generate.ts';
 import type { DeviceIdentity, KeyAndCertificate, OwnerKey } from './identity.ts';
+import { CLOCK_SKEW_MS } from './making.ts';
+import { officeAnchors } from './office/development.ts';
 import { toPem } from './pem.ts';
 import { PROFILES, type Profile } from './profiles.ts';
 
@@ -52,7 +53,28 @@ export function issueDevice(
     agree: credential(PROFILES.deviceAgree),
     root: pki.root.pem,
     owners,
+    ...officeFor(pki, home, guests),
   };
+}
+
+/**
+ * An identity with the offices of today: those that were issued before there was an office have none.
+ * @returns the same object where nothing changes
+ * @throws ERR_PKI_TENANT
+ */
+export function withOffice(pki: DevelopmentPki, identity: DeviceIdentity): DeviceIdentity {
+  const { office } = officeFor(pki, identity.home, identity.guests);
+  const same = office === undefined || JSON.stringify(office) === JSON.stringify(identity.office);
+  return same ? identity : { ...identity, office };
+}
+
+/** The `office` of an identity of these tenants; nothing where this PKI has no office. @throws ERR_PKI_TENANT */
+export function officeFor(
+  { office }: DevelopmentPki,
+  home: TenantId,
+  guests: readonly TenantId[],
+): Pick<DeviceIdentity, 'office'> {
+  return office === undefined ? {} : { office: officeAnchors(office, [home, ...guests]) };
 }
 
 /** A fresh pseudonym (docs/protocol: never a serial number, never an EAN). */

@@ -5,17 +5,17 @@ export const PKI_ERRORS = {
   ERR_TRUST_MALFORMED:
     'A certificate or revocation list is no strict DER of the shape that this system issues; it is refused unread.',
   ERR_TRUST_ROOT:
-    'The field root is no self-signed CA certificate of the root profile. Check the path in the configuration.',
+    'The root of field or office is no self-signed CA certificate of the root profile under that name. Check the path in the configuration.',
   ERR_TRUST_AUTHORITY:
-    'A pinned issuing CA is not signed by the field root, is no CA of depth 0, or names another tenant. Check which file is configured for which tenant.',
+    'A pinned issuing CA is not signed by its root (field or office), is no CA of depth 0 of that world, is not vouched for by the field CA of its tenant, or names another tenant. Check which file is configured for which tenant.',
   ERR_TRUST_ISSUER:
-    'The certificate was issued by nobody whom this tenant trusts: another root, another tenant whose guests are not accepted, or a certificate that is no CA.',
+    'The certificate was issued by nobody who is trusted here: another root (field for office, or the reverse), another tenant whose guests are not accepted, or a certificate that is no CA.',
   ERR_TRUST_SIGNATURE:
     'The certificate names a trusted issuing CA but does not carry its signature: it was tampered with.',
   ERR_TRUST_PROFILE:
-    'The certificate is genuine but was issued for another use (TLS, signature, key agreement, sealing), or is a CA.',
+    'The certificate is genuine but was issued for another use (TLS, signature, command signature, key agreement, sealing), or is a CA.',
   ERR_TRUST_IDENTITY:
-    'The names in the certificate disagree: CN and SAN URIs must name one device, and one of them the tenant whose CA issued it.',
+    'The names in the certificate disagree: CN and SAN URIs must name one device, and one of them the tenant whose CA issued it; or one person, system or desk of that tenant.',
   ERR_TRUST_TENANT: 'The device is no guest of this tenant: its certificate does not name the tenant.',
   ERR_TRUST_DEVICE: 'The certificate belongs to another device than the one that sent it.',
   ERR_TRUST_NOT_YET_VALID:
@@ -43,6 +43,10 @@ export const PKI_ERRORS = {
     'A CA of the development PKI has expired. Remove the folder to make a new one (devices must then be enrolled again).',
   ERR_PKI_BUSY: 'Another process is changing the revocation list; it did not finish in time. Try again.',
   ERR_PKI_IDENTITY: 'A device identity file is damaged or of another version. Enrol the device again.',
+  ERR_PKI_OFFICE:
+    'The identity file of a person or system is damaged, of another version, holds a key that is not encrypted, or a certificate of another key, use or person. Have it issued again.',
+  ERR_PKI_PASSPHRASE:
+    'The passphrase does not open the keys of this identity, or there is none in the file that was named.',
   ERR_ENROL_REQUEST:
     'An enrolment request is damaged, too large, of another version, or asks in one of its certificate requests for something else than it says. Have the device write it again.',
   ERR_ENROL_KEY:

@@ -20,6 +20,7 @@ import { type PkiErrorCode, pkiError } from './errors.ts';
 /** Only the owner may read: these folders hold private keys. */
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
+const OTHERS_MASK = 0o077;
 
 const RIGHTS_CODES: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS']);
 
@@ -67,6 +68,19 @@ export function withFile<Result>(file: string, run: () => Result): Result {
 /** @throws ERR_PKI_DAMAGED, ERR_PKI_RIGHTS */
 export function readText(file: string): string {
   return withFile(file, () => readFileSync(file, 'utf8'));
+}
+
+/**
+ * A file that is nobody's but its owner's. Others who may read it may have done so already.
+ * @throws ERR_PKI_DAMAGED (missing), ERR_PKI_RIGHTS
+ */
+export function readPrivateText(file: string): string {
+  const others = withFile(file, () => statSync(file)).mode & OTHERS_MASK;
+  if (others !== 0)
+    throw pkiError('ERR_PKI_RIGHTS', `${file} may be read or written by others: run \`chmod 600 ${file}\``, {
+      context: { file },
+    });
+  return readText(file);
 }
 
 /** A new file that only its owner can read, on the disk before this returns where `durable`. */

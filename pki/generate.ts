@@ -1,15 +1,7 @@
-import { createPrivateKey } from 'node:crypto';
 import type { TenantId } from '../protocol/identity.ts';
-import {
-  authorityOf,
-  type CertifyRequest,
-  certify,
-  newKeyPair,
-  type SigningAuthority,
-  selfSign,
-} from './certify.ts';
-import { makeCrl } from './crl.ts';
+import { selfSign } from './certify.ts';
 import type { PkiLayout } from './layout.ts';
+import { CLOCK_SKEW_MS, emptyCrl, LOOPBACK, type Made, make, makeCa, signing } from './making.ts';
 import type { Manifest } from './manifest.ts';
 import {
   FIELD_ROOT_URI,
@@ -19,24 +11,10 @@ import {
   DEVELOPMENT_ORGANIZATION as organization,
   sealingUri,
 } from './names.ts';
+import { generateOffice } from './office/generate.ts';
 import { toPem } from './pem.ts';
 import { PROFILES } from './profiles.ts';
 import { sealingKid } from './sealing.ts';
-
-/** A certificate begins a little in the past: the clock of whoever checks it may be behind ours. */
-export const CLOCK_SKEW_MS = 3_600_000;
-
-const LOOPBACK = [
-  Uint8Array.of(127, 0, 0, 1),
-  Uint8Array.from({ length: 16 }, (_, at) => (at === 15 ? 1 : 0)),
-];
-
-interface Made {
-  readonly keyPem: string;
-  readonly spki: Uint8Array;
-  readonly certificate: Uint8Array;
-  readonly pem: string;
-}
 
 /** Every file of a fresh development PKI, by path; the manifest comes last. Pure but for the keys' randomness. */
 export function generatePki(
@@ -69,6 +47,8 @@ export function generatePki(
   });
   put(layout.front, server, headEnd.pem);
 
+  for (const [file, text] of generateOffice(layout.office, tenants, nowMs)) files.set(file, text);
+
   const rows: Manifest['tenants'][number][] = [];
   for (const tenant of tenants) {
     const issuing = makeCa(root, PROFILES.issuing, issuingUri(tenant), notBeforeMs);
@@ -88,36 +68,4 @@ export function generatePki(
   const manifest: Manifest = { version: 1, development: true, createdAtMs: nowMs, tenants: rows };
   files.set(layout.manifest, `${JSON.stringify(manifest, null, 2)}\n`);
   return files;
-}
-
-function make(authority: SigningAuthority, request: Omit<CertifyRequest, 'spki'>): Made {
-  const { privateKeyPem, spki } = newKeyPair();
-  const certificate = certify(authority, { ...request, spki });
-  return { keyPem: privateKeyPem, spki, certificate, pem: toPem('CERTIFICATE', certificate) };
-}
-
-function makeCa(
-  root: SigningAuthority,
-  profile: CertifyRequest['profile'],
-  uri: string,
-  notBeforeMs: number,
-): Made {
-  return make(root, {
-    profile,
-    subject: { organization, commonName: uri },
-    names: { uris: [uri] },
-    notBeforeMs,
-  });
-}
-
-const signing = (made: Made): SigningAuthority =>
-  authorityOf(made.certificate, createPrivateKey(made.keyPem));
-
-/**
- * A development CA promises no next list before its own end: nobody runs a publisher beside `npm start`, and a
- * stale list stops every device of the tenant. Production lists are short-lived.
- */
-function emptyCrl(authority: SigningAuthority, thisUpdateMs: number): Uint8Array {
-  const nextUpdateMs = authority.certificate.notAfterMs;
-  return makeCrl(authority, { number: 1n, thisUpdateMs, nextUpdateMs, entries: [] });
 }

@@ -17,6 +17,12 @@ export interface OwnerKey {
   readonly certificate: string;
 }
 
+/** The offices that may command a device: their root and, per tenant, their issuing CA (PEM). */
+export interface OfficeAnchors {
+  readonly root: string;
+  readonly issuers: Readonly<Record<string, string>>;
+}
+
 /** All that a device is given at enrolment: `<data>/devices/<id>/identity.json`, readable by its owner only. */
 export interface DeviceIdentity {
   readonly version: 1;
@@ -30,6 +36,8 @@ export interface DeviceIdentity {
   readonly root: string;
   /** For home and every guest. */
   readonly owners: Readonly<Record<string, OwnerKey>>;
+  /** Of home and every guest. A device that was enrolled without it takes no command (office/device.ts). */
+  readonly office?: OfficeAnchors;
 }
 
 const damaged = (what: string, cause?: unknown) =>
@@ -75,6 +83,7 @@ export function parseDeviceIdentity(text: string): DeviceIdentity {
     if (typeof kid !== 'string' || !/^[0-9a-f]{16}$/.test(kid)) throw damaged(`owners.${tenant}.kid`);
     ownerKeys[tenant] = { kid, certificate: pem(owner['certificate'], `owners.${tenant}.certificate`) };
   }
+  const office = officeOf(value['office'], [home, ...guests]);
   return {
     version: 1,
     device,
@@ -85,7 +94,16 @@ export function parseDeviceIdentity(text: string): DeviceIdentity {
     agree: keyAndCertificate(value['agree'], 'agree'),
     root: pem(value['root'], 'root'),
     owners: ownerKeys,
+    ...(office === undefined ? {} : { office }),
   };
+}
+
+function officeOf(value: unknown, tenants: readonly TenantId[]): OfficeAnchors | undefined {
+  if (value === undefined) return undefined;
+  if (!isRecord(value) || !isRecord(value['issuers'])) throw damaged('office');
+  const issuers: Record<string, string> = {};
+  for (const tenant of tenants) issuers[tenant] = pem(value['issuers'][tenant], `office.issuers.${tenant}`);
+  return { root: pem(value['root'], 'office.root'), issuers };
 }
 
 /** @throws ERR_PKI_IDENTITY, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS */

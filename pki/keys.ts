@@ -1,9 +1,10 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { TenantId } from '../protocol/identity.ts';
-import { hasProfile, openX509 } from './anchors.ts';
+import { hasProfile, isNamed, openX509 } from './anchors.ts';
 import { type Certificate, isDevelopmentCertificate, parseCertificate } from './certificate.ts';
 import { pkiError } from './errors.ts';
 import { readText, withFile } from './files.ts';
+import { deskUri } from './names.ts';
 import { readPem } from './pem.ts';
 import { PROFILES } from './profiles.ts';
 import { isSealingCertificate, sealingKid } from './sealing.ts';
@@ -56,19 +57,43 @@ export function loadSealingKey(
   return { kid: sealingKid(certificate.spki), privateKey };
 }
 
+/** What a TLS listener takes as `cert` and `key`. */
+export interface ServerKey {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /**
- * What the front's TLS listener takes as `cert` and `key`: the certificate file holds the head-end CA's after the
- * front's own, since devices know the root alone.
+ * The front's: the certificate file holds the head-end CA's after the front's own, since devices know the root alone.
  * @throws as `loadKey`
  */
-export function loadServerKey(
+export function loadServerKey(files: KeyFiles, options: { readonly development?: boolean } = {}): ServerKey {
+  return serverKey(files, options, ({ certificate, refused }) => {
+    if (!hasProfile(certificate, PROFILES.frontServer)) throw refused('is no server certificate of a front');
+  });
+}
+
+/** A desk's API's: its issuing CA's certificate follows in the file. @throws as `loadKey` */
+export function loadDeskServerKey(
   files: KeyFiles,
-  options: { readonly development?: boolean } = {},
-): { readonly cert: string; readonly key: string } {
-  const { certificate, certificatePem, keyPem } = loadKey(files, options);
+  options: { readonly tenant: TenantId; readonly development?: boolean },
+): ServerKey {
+  return serverKey(files, options, ({ certificate, refused }) => {
+    if (!hasProfile(certificate, PROFILES.deskServer) || !isNamed(certificate, deskUri(options.tenant)))
+      throw refused(`is no server certificate of the desk of ${options.tenant}`);
+  });
+}
+
+function serverKey(
+  files: KeyFiles,
+  options: { readonly development?: boolean },
+  check: (loaded: LoadedKey & { readonly refused: (why: string) => Error }) => void,
+): ServerKey {
+  const loaded = loadKey(files, options);
+  const { certificate, certificatePem, keyPem } = loaded;
   const refused = (why: string) =>
     pkiError('ERR_TRUST_KEY', `${files.certificate} ${why}`, { context: { file: files.certificate } });
-  if (!hasProfile(certificate, PROFILES.frontServer)) throw refused('is no server certificate of a front');
+  check({ ...loaded, refused });
   const above = readPem('CERTIFICATE', certificatePem)[1];
   if (above === undefined || !openX509(certificate.der).verify(openX509(above).publicKey))
     throw refused('lacks the certificate of the CA that issued it, after its own');

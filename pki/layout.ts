@@ -26,6 +26,7 @@ export function pkiLayout(directory: string) {
       certificate: at(tenant, 'sealing', `${kid}.crt`),
       key: at(tenant, 'sealing', `${kid}.key`),
     }),
+    office: officeLayout(at('office')),
     /** What was issued to devices that asked: one answer per request, and which request each key came with. */
     register: {
       answer: (request: string) => at('register', 'requests', `${request}.json`),
@@ -34,6 +35,28 @@ export function pkiLayout(directory: string) {
   } as const;
 }
 export type PkiLayout = ReturnType<typeof pkiLayout>;
+
+/** The office under `<data>/pki/office`: it is made at once, also beside a PKI that was made before there was one. */
+export function officeLayout(directory: string) {
+  const at = (...parts: string[]) => join(directory, ...parts);
+  return {
+    directory,
+    root: { certificate: at('root.crt'), key: at('root.key') },
+    issuing: (tenant: TenantId) => ({
+      certificate: at(tenant, 'issuing.crt'),
+      key: at(tenant, 'issuing.key'),
+    }),
+    crl: (tenant: TenantId) => at(tenant, 'crl.pem'),
+    /** The server of the tenant's API; the certificate file holds the issuing CA's after its own. */
+    desk: (tenant: TenantId) => ({ certificate: at(tenant, 'desk.crt'), key: at(tenant, 'desk.key') }),
+    /** Somebody's identity, which he keeps; the passphrase lies beside it in development only. */
+    person: (tenant: TenantId, name: string) => ({
+      identity: at(tenant, 'people', `${name}.json`),
+      passphrase: at(tenant, 'people', `${name}.passphrase`),
+    }),
+  } as const;
+}
+export type OfficeLayout = ReturnType<typeof officeLayout>;
 
 /** Where a device keeps its identity under `<data>/devices`. */
 export const deviceIdentityFile = (devicesDirectory: string, device: DeviceId): string =>

@@ -20,6 +20,7 @@ export const PURPOSE = {
   deviceSignature: `${ARC}.1`,
   deviceAgreement: `${ARC}.2`,
   sealing: `${ARC}.3`,
+  commandSignature: `${ARC}.4`,
 } as const;
 export type Purpose = keyof typeof PURPOSE;
 
@@ -38,7 +39,9 @@ const CA_USAGE = ['keyCertSign', 'cRLSign'] as const;
 /**
  * Days: a CA outlives what it issues; a device's five years are a third of a meter's life, and renewal is
  * foreseen long before. The purposes of an issuing CA keep a tenant's CA from passing for the front
- * (no serverAuth) and the head-end's CA from passing for a meter (no clientAuth).
+ * (no serverAuth) and the head-end's CA from passing for a meter (no clientAuth). Field and office have no purpose in
+ * common but those of TLS, and there the roots tell them apart. A person's certificates end soon: a meter has no
+ * revocation list of the office, so their end is the last thing that it knows of a lost key (docs/adr/0150).
  */
 export const PROFILES = {
   root: { name: 'root', pathLength: 1, keyUsage: CA_USAGE, purposes: [], validityDays: 7305 },
@@ -90,6 +93,35 @@ export const PROFILES = {
     keyUsage: ['keyAgreement'],
     purposes: ['sealing'],
     validityDays: 1826,
+  },
+  officeRoot: { name: 'officeRoot', pathLength: 1, keyUsage: CA_USAGE, purposes: [], validityDays: 7305 },
+  officeIssuing: {
+    name: 'officeIssuing',
+    pathLength: 0,
+    keyUsage: CA_USAGE,
+    purposes: ['serverAuth', 'clientAuth', 'commandSignature'],
+    validityDays: 3653,
+  },
+  deskServer: {
+    name: 'deskServer',
+    pathLength: null,
+    keyUsage: ['digitalSignature'],
+    purposes: ['serverAuth'],
+    validityDays: 1826,
+  },
+  personTls: {
+    name: 'personTls',
+    pathLength: null,
+    keyUsage: ['digitalSignature'],
+    purposes: ['clientAuth'],
+    validityDays: 398,
+  },
+  personSign: {
+    name: 'personSign',
+    pathLength: null,
+    keyUsage: ['digitalSignature'],
+    purposes: ['commandSignature'],
+    validityDays: 398,
   },
 } as const satisfies Record<string, Profile>;
 export type ProfileName = keyof typeof PROFILES;

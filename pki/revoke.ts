@@ -1,16 +1,24 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import type { TenantId } from '../protocol/identity.ts';
 import { parseCertificate } from './certificate.ts';
+import type { SigningAuthority } from './certify.ts';
 import { makeCrl, parseCrl, type RevocationReason } from './crl.ts';
 import type { DevelopmentPki } from './development-pki.ts';
 import { pkiError } from './errors.ts';
 import { readText, replaceFile, systemCode, withFile } from './files.ts';
 import type { DeviceIdentity } from './identity.ts';
+import type { OfficeIdentity } from './office/identity.ts';
 import { derOf, toPem } from './pem.ts';
 
 /** Another process holds the list for as long as it takes to write one file. */
 const LOCK_WAIT_MS = 5_000;
 const LOCK_POLL_MS = 5;
+
+export interface RevokeOptions {
+  readonly nowMs: number;
+  readonly reason?: RevocationReason;
+  readonly lockWaitMs?: number;
+}
 
 /**
  * Put the device's three certificates on its issuing CA's revocation list (`layout.crl(home)`) and replace the
@@ -21,23 +29,38 @@ const LOCK_POLL_MS = 5;
 export function revokeDevice(
   pki: DevelopmentPki,
   identity: Pick<DeviceIdentity, 'home' | 'tls' | 'sign' | 'agree'>,
-  options: { readonly nowMs: number; readonly reason?: RevocationReason; readonly lockWaitMs?: number },
+  options: RevokeOptions,
 ): void {
-  const serials = [identity.tls, identity.sign, identity.agree].map(
-    ({ certificate }) => parseCertificate(derOf('CERTIFICATE', certificate)).serial,
-  );
-  revokeSerials(pki, identity.home, serials, options);
+  const serials = serialsOf([identity.tls, identity.sign, identity.agree]);
+  const { home } = identity;
+  revokeSerials(pki.authorities.get(home), pki.layout.crl(home), home, serials, options);
 }
 
-function revokeSerials(
+/**
+ * Put somebody's two certificates on the revocation list of his office (`layout.office.crl(tenant)`).
+ * @throws as `revokeDevice`
+ */
+export function revokePerson(
   pki: DevelopmentPki,
+  identity: Pick<OfficeIdentity, 'tenant' | 'sign' | 'tls'>,
+  options: RevokeOptions,
+): void {
+  const { tenant, sign, tls } = identity;
+  const authority = pki.office?.authorities.get(tenant);
+  revokeSerials(authority, pki.layout.office.crl(tenant), tenant, serialsOf([sign, tls]), options);
+}
+
+const serialsOf = (credentials: readonly { readonly certificate: string }[]): string[] =>
+  credentials.map(({ certificate }) => parseCertificate(derOf('CERTIFICATE', certificate)).serial);
+
+function revokeSerials(
+  authority: SigningAuthority | undefined,
+  file: string,
   tenant: TenantId,
   serials: readonly string[],
-  options: { readonly nowMs: number; readonly reason?: RevocationReason; readonly lockWaitMs?: number },
+  options: RevokeOptions,
 ): void {
-  const authority = pki.authorities.get(tenant);
   if (authority === undefined) throw pkiError('ERR_PKI_TENANT', `there is no issuing CA of ${tenant}`);
-  const file = pki.layout.crl(tenant);
   withLock(`${file}.lock`, options.lockWaitMs ?? LOCK_WAIT_MS, () => {
     const list = withFile(file, () => parseCrl(derOf('X509 CRL', readText(file))));
     const listed = new Set(list.entries.map(({ serial }) => serial));

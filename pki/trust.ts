@@ -13,11 +13,22 @@ export { PKI_ERRORS, type PkiErrorCode } from './errors.ts';
 export {
   type DeviceIdentity,
   type KeyAndCertificate,
+  type OfficeAnchors,
   type OwnerKey,
   parseDeviceIdentity,
   readDeviceIdentity,
 } from './identity.ts';
-export { type KeyFiles, loadSealingKey, loadServerKey } from './keys.ts';
+export { type KeyFiles, loadDeskServerKey, loadSealingKey, loadServerKey, type ServerKey } from './keys.ts';
+export type { OfficeName } from './names.ts';
+export { officeTrustOf } from './office/device.ts';
+export {
+  createOfficeTrust,
+  OFFICE_PEOPLE_MAX,
+  type OfficeCaller,
+  type OfficeSigner,
+  type OfficeTrust,
+  type OfficeTrustOptions,
+} from './office/trust.ts';
 export type { RevocationList } from './revocations.ts';
 export { KID_BYTES, type Recipient, recipientOf, sealingKid } from './sealing.ts';
 export {

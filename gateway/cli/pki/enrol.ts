@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fingerprintText, rootFingerprint } from '../../../pki/answer-accept.ts';
 import { answerEnrolment } from '../../../pki/answer-issue.ts';
-import { loadDevelopmentPki } from '../../../pki/development.ts';
+import { addOffice, loadDevelopmentPki } from '../../../pki/development.ts';
 import { documentText, parseEnrolmentRequest, REQUEST_BYTES_MAX } from '../../../pki/request.ts';
 import { checkEnrolmentRequest } from '../../../pki/request-check.ts';
 import { isDeviceId } from '../../../protocol/identity.ts';
@@ -24,11 +24,10 @@ export async function pkiEnrol(file: string, flags: PkiEnrolFlags): Promise<void
   if (device !== undefined && !isDeviceId(device)) throw usage('--device takes 16 lower-case hex digits');
   const checked = checkEnrolmentRequest(parseEnrolmentRequest(await readDocument(file, REQUEST_BYTES_MAX)));
   const nowMs = Date.now();
-  const pki = loadDevelopmentPki({
-    directory: join(flags.data ?? '.hes', 'pki'),
+  const pki = addOffice(
+    loadDevelopmentPki({ directory: join(flags.data ?? '.hes', 'pki'), nowMs, development: true }),
     nowMs,
-    development: true,
-  });
+  );
   const { answer, again } = answerEnrolment(pki, checked, {
     nowMs,
     ...(device === undefined ? {} : { device }),

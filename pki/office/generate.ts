@@ -1,0 +1,115 @@
+import { createPrivateKey, randomBytes } from 'node:crypto';
+import { ROLES, type Role } from '../../protocol/command/roles.ts';
+import type { TenantId } from '../../protocol/identity.ts';
+import { type SigningAuthority, selfSign } from '../certify.ts';
+import type { OfficeLayout } from '../layout.ts';
+import { CLOCK_SKEW_MS, emptyCrl, LOOPBACK, make, makeCa, signing } from '../making.ts';
+import {
+  deskUri,
+  OFFICE_ROOT_URI,
+  type OfficeName,
+  officeIssuingUri,
+  DEVELOPMENT_ORGANIZATION as organization,
+  personUri,
+} from '../names.ts';
+import { toPem } from '../pem.ts';
+import { PROFILES, type Profile } from '../profiles.ts';
+import type { OfficeIdentity } from './identity.ts';
+
+/** Who there is in development: one of each role, called after it. */
+export const DEVELOPMENT_PEOPLE = Object.keys(ROLES) as readonly Role[];
+
+/** 192 random bits: nobody guesses them, so the key derivation need not be slow. */
+const PASSPHRASE_BYTES = 24;
+
+/** Every file of a development office, by path. Pure but for the randomness of keys and passphrases. */
+export function generateOffice(
+  layout: OfficeLayout,
+  tenants: readonly TenantId[],
+  nowMs: number,
+): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  const notBeforeMs = nowMs - CLOCK_SKEW_MS;
+  const root = selfSign({
+    profile: PROFILES.officeRoot,
+    subject: { organization, commonName: OFFICE_ROOT_URI },
+    names: { uris: [OFFICE_ROOT_URI] },
+    notBeforeMs,
+  });
+  files.set(layout.root.certificate, root.certificatePem);
+  files.set(layout.root.key, root.privateKeyPem);
+  for (const tenant of tenants) {
+    const issuing = makeCa(root, PROFILES.officeIssuing, officeIssuingUri(tenant), notBeforeMs);
+    const authority = signing(issuing);
+    files.set(layout.issuing(tenant).certificate, issuing.pem);
+    files.set(layout.issuing(tenant).key, issuing.keyPem);
+    files.set(layout.crl(tenant), toPem('X509 CRL', emptyCrl(authority, notBeforeMs)));
+    const desk = make(authority, {
+      profile: PROFILES.deskServer,
+      subject: { commonName: 'localhost' },
+      names: { uris: [deskUri(tenant)], dns: ['localhost'], addresses: LOOPBACK },
+      notBeforeMs,
+    });
+    files.set(layout.desk(tenant).certificate, desk.pem + issuing.pem);
+    files.set(layout.desk(tenant).key, desk.keyPem);
+    for (const role of DEVELOPMENT_PEOPLE) {
+      const passphrase = randomBytes(PASSPHRASE_BYTES).toString('base64url');
+      const identity = issuePerson(authority, {
+        name: { tenant, role, person: role },
+        root: root.certificatePem,
+        passphrase,
+        notBeforeMs,
+        // Nobody renews them beside `npm start`, so they live as long as their CA.
+        notAfterMs: authority.certificate.notAfterMs,
+      });
+      const place = layout.person(tenant, role);
+      files.set(place.identity, `${JSON.stringify({ ...identity, development: true }, null, 2)}\n`);
+      files.set(place.passphrase, `${passphrase}\n`);
+    }
+  }
+  return files;
+}
+
+/** Keys and certificates of a person or system; the keys leave this function encrypted. */
+export function issuePerson(
+  authority: SigningAuthority,
+  about: {
+    readonly name: OfficeName;
+    /** PEM. */
+    readonly root: string;
+    readonly passphrase: string;
+    readonly notBeforeMs: number;
+    readonly notAfterMs?: number;
+  },
+): OfficeIdentity {
+  const { name, root, passphrase, notBeforeMs, notAfterMs } = about;
+  const credential = (profile: Profile) => {
+    const made = make(authority, {
+      profile,
+      subject: { commonName: name.person },
+      names: { uris: [personUri(name)] },
+      notBeforeMs,
+      ...(notAfterMs === undefined ? {} : { notAfterMs }),
+    });
+    return { key: encryptKey(made.keyPem, passphrase), certificate: made.pem };
+  };
+  const sign = credential(PROFILES.personSign);
+  const tls = credential(PROFILES.personTls);
+  return {
+    version: 1,
+    ...name,
+    root,
+    sign,
+    tls: { ...tls, certificate: tls.certificate + authority.certificatePem },
+  };
+}
+
+/** RFC 5958: PBES2 with AES-256-CBC, as OpenSSL writes and reads it. */
+function encryptKey(keyPem: string, passphrase: string): string {
+  return createPrivateKey(keyPem).export({
+    type: 'pkcs8',
+    format: 'pem',
+    cipher: 'aes-256-cbc',
+    passphrase,
+  });
+}
