@@ -70,16 +70,18 @@ export function judgePublish(
   return topic.direction === 'up' ? topic : 'direction';
 }
 
-/** Why a device may not subscribe so, or undefined: only to its own exact downward topics. */
+export type DownTopic = Extract<Topic, { direction: 'down' }>;
+
+/** The topic that a device may subscribe to, or why not: only its own exact downward topics. */
 export function judgeSubscribe(
   { topic: filter, qos }: Subscription,
   session: Session,
   serves: (tenant: TenantId) => boolean,
-): Refusal | undefined {
+): DownTopic | Refusal {
   if (qos === 2) return 'qos-2';
   const topic = judgeTopic(filter, session, serves);
   if (typeof topic === 'string') return topic;
-  return topic.direction === 'down' ? undefined : 'direction';
+  return topic.direction === 'down' ? topic : 'direction';
 }
 
 const SHARE = '$share/';

@@ -52,6 +52,23 @@ describe('held messages', () => {
     expect(frozen.some(({ closed }) => closed)).toBe(false);
   });
 
+  it('of one tenant that wait for a desk are capped below it, and its readings go on', async () => {
+    const at = await open({ heldResultsPerTenantMax: 2 });
+    at.bus(ORES).answer = (request) =>
+      request.subject === 'up.index' ? giveReceipt(request) : standStill(request);
+    const meters = await Promise.all([1, 2, 3].map(() => newMeter(at)));
+    for (const [index, meter] of meters.entries()) {
+      const kind = index % 2 === 0 ? 'result' : 'event';
+      meter.send(publish({ topic: upTopic(ORES, meter.identity.device, kind) }));
+      if (index < 2) await counted(at.counters, 'tenant.ores.held', index + 1);
+    }
+    await meters[2]!.untilClosed();
+    expect(at.counters.get('unanswered.held-results')).toBe(1);
+    sendIndex(meters[0]!, ORES, 2);
+    await meters[0]!.until(() => meters[0]!.of(PUBACK).length > 0);
+    expect(meters[1]!.closed).toBe(false);
+  });
+
   it('are capped in all', async () => {
     const at = await open({ heldPerClientMax: 1, heldPerTenantMax: 2, heldMax: 2 });
     at.bus(ORES).answer = standStill;

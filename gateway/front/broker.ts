@@ -1,6 +1,9 @@
 import { Aedes, type Client, type ConnectPacket, type PublishPacket, type Subscription } from 'aedes';
+import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
+import { parseTopic } from '../../protocol/topics.ts';
 import { judgeConnect, judgePublish, judgeSubscribe } from './admission.ts';
+import type { AwakeNotices } from './awake.ts';
 import type { FrontLimits } from './limits.ts';
 import { nullEmitter, nullPersistence } from './null-persistence.ts';
 import type { Presence } from './presence.ts';
@@ -26,6 +29,7 @@ export interface BrokerContext {
   readonly presence: Presence;
   readonly tally: Tally;
   readonly road: UplinkRoad;
+  readonly notices: AwakeNotices;
 }
 
 type Callback = (error?: Error) => void;
@@ -64,6 +68,7 @@ export class TenantBroker {
       authorizePublish: (client, packet, done) => this.#publish(client, packet, done),
       authorizeSubscribe: (client, subscription, done) => this.#subscribe(client, subscription, done),
     });
+    this.#aedes.on('unsubscribe', (filters, client) => this.#unsubscribed(client, filters));
     this.#aedes.on('connectionError', (client, error) => this.#failed(client, error));
     this.#aedes.on('clientError', (client, error) => this.#failed(client, error));
   }
@@ -130,10 +135,33 @@ export class TenantBroker {
       done(new Error('no subscriber'));
       return;
     }
-    const { road, tally } = this.#context;
-    const refusal = judgeSubscribe(subscription, session, (tenant) => road.buses.has(tenant));
-    if (refusal !== undefined) tally.refused(refusal, session.home);
-    done(null, refusal === undefined ? subscription : NOT_GRANTED);
+    const { road, tally, limits, notices } = this.#context;
+    const topic = judgeSubscribe(subscription, session, (tenant) => road.buses.has(tenant));
+    if (typeof topic === 'string') {
+      tally.refused(topic, session.home);
+      done(null, NOT_GRANTED);
+    } else if (topic.kind !== 'command') done(null, subscription);
+    else if (session.subscribing >= limits.subscribesPerClientMax) session.refuse('flood');
+    else {
+      session.listen(topic.tenant);
+      session.subscribing += 1;
+      readOn(session);
+      void notices.announce(session, topic.tenant).then(() => {
+        session.subscribing -= 1;
+        if (!session.ended) done(null, subscription);
+      });
+    }
+  }
+
+  #unsubscribed(client: Client, filters: readonly string[]): void {
+    const session = this.#of(client);
+    for (const filter of filters)
+      try {
+        const topic = parseTopic(filter);
+        if (topic.kind === 'command') session?.listenNoMore(topic.tenant);
+      } catch (error) {
+        if (!isHesError(error, 'ERR_TOPIC')) throw error;
+      }
   }
 
   /** The library found fault with a connection, and destroyed it. */
@@ -150,6 +178,16 @@ export class TenantBroker {
   #of(client: Client): Session | undefined {
     return this.#sessions.get(client.conn);
   }
+}
+
+/**
+ * The library takes no further packet of a connection while one is in hand. That a desk is slow must not keep a
+ * device's readings: it is told that there may be more to read, once the packets of this turn are taken.
+ */
+function readOn({ socket }: Session): void {
+  setImmediate(() => {
+    if (!socket.destroyed) socket.emit('readable');
+  });
 }
 
 type Meaning = { readonly refusal: Refusal } | { readonly ending: Ending };

@@ -43,6 +43,7 @@ const limits = z
   .superRefine(atMost('connectBytesMax', 'packetBytesMax'))
   .superRefine(atMost('heldPerClientMax', 'heldPerTenantMax'))
   .superRefine(atMost('heldPerTenantMax', 'heldMax'))
+  .superRefine(atMost('commandUnreadBytesMax', 'unreadBytesMax'))
   .superRefine(atMost('connectionsPerTenantMax', 'connectionsMax'))
   .superRefine(atMost('handshakesMax', 'connectionsMax'));
 

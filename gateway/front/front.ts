@@ -1,11 +1,15 @@
 import type { TLSSocket } from 'node:tls';
+import { encodeDownlinkAnswer } from '../../protocol/downlink.ts';
+import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import type { TenantBus } from '../bus/port.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import type { Counters } from '../runtime/counters.ts';
 import type { Log } from '../runtime/log.ts';
+import { AwakeNotices } from './awake.ts';
 import { TenantBroker } from './broker.ts';
 import type { FrontConfig } from './config.ts';
+import { carryDownlink, type DownlinkRoad } from './downlink.ts';
 import { FrameGuard, guardStream } from './guard.ts';
 import { HeldMessages } from './held.ts';
 import { Listener } from './listener.ts';
@@ -30,7 +34,7 @@ export interface FrontOptions {
 
 export interface RunningFront {
   readonly port: number;
-  /** Who is connected: where commands will find their device. */
+  /** Who is connected: where commands find their device. */
   readonly presence: Presence;
   /** Read the revocation lists now: what the process does on SIGHUP. */
   reload(): Promise<void>;
@@ -67,9 +71,10 @@ export async function startFront({
   const held = new HeldMessages(limits);
   const buses = new Map(tenants.map((tenant) => [tenant, bus(tenant)]));
   const road: UplinkRoad = { buses, held, tally, answerTimeoutMs: limits.answerTimeoutMs };
+  const notices = new AwakeNotices({ buses, tally, limits });
   const brokers = new Map<TenantId, TenantBroker>();
   for (const tenant of tenants)
-    brokers.set(tenant, await TenantBroker.open(tenant, { limits, presence, tally, road }));
+    brokers.set(tenant, await TenantBroker.open(tenant, { limits, presence, tally, road, notices }));
   const warden = new Warden({ trust, files, presence, tally, clock, log });
 
   const secured = (socket: TLSSocket): void => {
@@ -112,7 +117,7 @@ export async function startFront({
   };
 
   const listener = new Listener({ tls: tlsOptions(tls, limits), limits, tally, secured });
-  gauges({ counters, presence, held, listener, tenants });
+  gauges({ counters, presence, held, notices, listener, tenants });
 
   const stopAll = async (): Promise<void> => {
     await Promise.all([...brokers.values()].map((broker) => broker.close()));
@@ -127,6 +132,8 @@ export async function startFront({
     await stopAll();
     throw error;
   }
+
+  serveCommands(buses, { presence, tally, limits });
 
   const timers = [
     setInterval(() => void warden.reload(), limits.revocationPollMs),
@@ -151,6 +158,19 @@ export async function startFront({
   };
 }
 
+/**
+ * Take commands of every tenant from its bus. That a bus is not up yet keeps no meter out, and whoever closes it ends
+ * this too: then every device of this front is absent.
+ */
+function serveCommands(buses: ReadonlyMap<TenantId, TenantBus>, road: DownlinkRoad): void {
+  for (const [tenant, bus] of buses)
+    bus
+      .serve('down.command', async (request) => encodeDownlinkAnswer(carryDownlink(road, tenant, request)))
+      .catch((error: unknown) => {
+        if (!isHesError(error, 'ERR_BUS_CLOSED')) throw error;
+      });
+}
+
 async function answersOrTimeout(held: HeldMessages, timeoutMs: number): Promise<void> {
   for (let waitedMs = 0; held.all > 0 && waitedMs < timeoutMs; waitedMs += STOP_POLL_MS)
     await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
@@ -160,10 +180,11 @@ function gauges(of: {
   readonly counters: Counters;
   readonly presence: Presence;
   readonly held: HeldMessages;
+  readonly notices: AwakeNotices;
   readonly listener: Listener;
   readonly tenants: readonly TenantId[];
 }): void {
-  const { counters, presence, held, listener } = of;
+  const { counters, presence, held, notices, listener } = of;
   counters.gauge('connections', () => listener.connections);
   counters.gauge('handshakes', () => listener.handshakes);
   counters.gauge('sessions', () => presence.size);
@@ -171,5 +192,6 @@ function gauges(of: {
   for (const tenant of of.tenants) {
     counters.gauge(`tenant.${tenant}.sessions`, () => presence.count(tenant));
     counters.gauge(`tenant.${tenant}.held`, () => held.of(tenant));
+    counters.gauge(`tenant.${tenant}.waking`, () => notices.of(tenant));
   }
 }

@@ -1,9 +1,19 @@
 import type { TenantId } from '../../protocol/identity.ts';
+import type { UpKind } from '../../protocol/topics.ts';
 import type { FrontLimits } from './limits.ts';
 import type { Unanswered } from './reasons.ts';
 import type { Session } from './session.ts';
 
-type HeldLimits = Pick<FrontLimits, 'heldPerClientMax' | 'heldPerTenantMax' | 'heldMax'>;
+type HeldLimits = Pick<
+  FrontLimits,
+  'heldPerClientMax' | 'heldPerTenantMax' | 'heldResultsPerTenantMax' | 'heldMax'
+>;
+
+interface OfOwner {
+  all: number;
+  /** Those that a desk has to take: results and events. */
+  results: number;
+}
 
 /**
  * Counts the messages whose answer is awaited: per client, per owner and in all. They are counted until the bus
@@ -11,7 +21,7 @@ type HeldLimits = Pick<FrontLimits, 'heldPerClientMax' | 'heldPerTenantMax' | 'h
  */
 export class HeldMessages {
   readonly #limits: HeldLimits;
-  readonly #byOwner = new Map<TenantId, number>();
+  readonly #byOwner = new Map<TenantId, OfOwner>();
   #all = 0;
 
   constructor(limits: HeldLimits) {
@@ -23,24 +33,38 @@ export class HeldMessages {
   }
 
   of(owner: TenantId): number {
-    return this.#byOwner.get(owner) ?? 0;
+    return this.#byOwner.get(owner)?.all ?? 0;
   }
 
   /** Take a place, or say which bound is reached. */
-  take(session: Session, owner: TenantId): Unanswered | undefined {
-    const ofOwner = this.of(owner);
-    if (session.held >= this.#limits.heldPerClientMax) return 'held-client';
-    if (ofOwner >= this.#limits.heldPerTenantMax) return 'held-tenant';
-    if (this.#all >= this.#limits.heldMax) return 'held-all';
+  take(session: Session, owner: TenantId, kind: UpKind): Unanswered | undefined {
+    const { heldPerClientMax, heldPerTenantMax, heldResultsPerTenantMax, heldMax } = this.#limits;
+    const ofOwner = this.#of(owner);
+    if (session.held >= heldPerClientMax) return 'held-client';
+    if (ofOwner.all >= heldPerTenantMax) return 'held-tenant';
+    if (kind !== 'index' && ofOwner.results >= heldResultsPerTenantMax) return 'held-results';
+    if (this.#all >= heldMax) return 'held-all';
     session.held += 1;
-    this.#byOwner.set(owner, ofOwner + 1);
+    ofOwner.all += 1;
+    if (kind !== 'index') ofOwner.results += 1;
     this.#all += 1;
     return undefined;
   }
 
-  release(session: Session, owner: TenantId): void {
-    this.#byOwner.set(owner, this.of(owner) - 1);
+  release(session: Session, owner: TenantId, kind: UpKind): void {
+    const ofOwner = this.#of(owner);
+    ofOwner.all -= 1;
+    if (kind !== 'index') ofOwner.results -= 1;
     this.#all -= 1;
     session.release();
+  }
+
+  #of(owner: TenantId): OfOwner {
+    let ofOwner = this.#byOwner.get(owner);
+    if (ofOwner === undefined) {
+      ofOwner = { all: 0, results: 0 };
+      this.#byOwner.set(owner, ofOwner);
+    }
+    return ofOwner;
   }
 }

@@ -1,4 +1,4 @@
-import { SEALED_BYTES_MAX } from '../../protocol/limits.ts';
+import { COMMAND_SEALED_BYTES_MAX, SEALED_BYTES_MAX } from '../../protocol/limits.ts';
 
 /** A bound of the front: its value unless configured, the range that configuration may choose from, and why. */
 export interface LimitRow {
@@ -54,6 +54,41 @@ export const FRONT_LIMITS = {
     max: 1_000_000,
     why: 'times packetBytesMax it is 150 MiB, the most that waiting messages can take',
     reached: 'as heldPerClientMax (unanswered.held-all)',
+  },
+  heldResultsPerTenantMax: {
+    value: 512,
+    min: 1,
+    max: 1_000_000,
+    why: 'results and events wait for a desk, which may stand still while the routers work: readings keep the rest of heldPerTenantMax',
+    reached: 'as heldPerClientMax, for results and events of this tenant only (unanswered.held-results)',
+  },
+  subscribesPerClientMax: {
+    value: 16,
+    min: 1,
+    max: 1_024,
+    why: 'a device subscribes once for its home and once for each of a few guests; each waits for a desk',
+    reached: 'the connection is closed (refused.flood)',
+  },
+  awakePerTenantMax: {
+    value: 2_048,
+    min: 1,
+    max: 1_000_000,
+    why: 'devices that wait for their desk to hear of them; with the readings they stay far below what a bus takes',
+    reached: 'the device may listen at once, and its desk finds it at its next look (unheard.bound)',
+  },
+  awakeTimeoutMs: {
+    value: 10_000,
+    min: 50,
+    max: 300_000,
+    why: 'a desk looks up what waits in milliseconds, and a storm of devices in seconds; a device should not stay awake for a desk that stands still',
+    reached: 'the device may listen all the same (unheard.timeout)',
+  },
+  commandUnreadBytesMax: {
+    value: 16_384,
+    min: COMMAND_SEALED_BYTES_MAX,
+    max: 1_048_576,
+    why: 'two of the largest commands: one is in flight for each tenant, so whoever has more waiting does not read',
+    reached: 'the command stays with its desk (undelivered.busy)',
   },
   connectionsPerTenantMax: {
     value: 16_384,

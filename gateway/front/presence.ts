@@ -3,7 +3,7 @@ import type { Session } from './session.ts';
 
 /**
  * Who is connected: every session since its handshake, and by device since its CONNECT. In memory only. Commands
- * will find their device here (`find`), by its home tenant, since two tenants' CAs may draw the same pseudonym.
+ * find their device here (`find`), by its home tenant, since two tenants' CAs may draw the same pseudonym.
  */
 export class Presence {
   readonly #sessions = new Set<Session>();

@@ -40,7 +40,7 @@ export const REFUSALS = {
   // on the wire
   oversize: 'a packet above its bound, by the length that it announces',
   malformed: 'bytes that are not MQTT 3.1.1, or a packet that only a server sends',
-  flood: 'too many packets before the CONNACK',
+  flood: 'too many packets before the CONNACK, or too many subscriptions at once',
   // at PUBLISH and SUBSCRIBE
   sys: 'a topic under $SYS, or another that starts with $',
   share: 'a shared subscription',
@@ -60,6 +60,7 @@ export const UNANSWERED = {
   'held-client': 'the bound on held messages of the client is reached',
   'held-tenant': 'the bound on held messages of the tenant is reached',
   'held-all': 'the bound on held messages in all is reached',
+  'held-results': 'the bound on held results and events of the tenant is reached',
   ending: 'the connection is about to end for another reason',
   'no-responders': 'no router of the tenant is there',
   timeout: 'the router did not answer in time',
@@ -77,6 +78,31 @@ export const UNANSWERED = {
   failed: 'the bus failed for a reason without a name',
 } as const satisfies Record<`router-${UplinkRefusal}`, string> & Record<string, string>;
 export type Unanswered = keyof typeof UNANSWERED;
+
+/** `unheard.<reason>`: a device listens for commands and no desk said that it knows; it is let listen all the same. */
+export const UNHEARD = {
+  'no-desk': 'no desk of the tenant is there',
+  timeout: 'the desk did not answer in time',
+  bound: 'the bound on notices under way of the tenant is reached',
+  overloaded: 'the bus or the desk has too much to do',
+  disconnected: 'the desk went away before it answered',
+  handler: 'the desk failed on the notice',
+  closed: 'the bus is closed',
+  answer: 'the answer is none that the protocol knows',
+  failed: 'the bus failed for a reason without a name',
+} as const;
+export type Unheard = keyof typeof UNHEARD;
+
+/** `undelivered.<reason>`: a command (or the question whether its device is there) that the desk keeps. */
+export const UNDELIVERED = {
+  'not-connected': 'the device has no connection to this front',
+  'not-listening': 'the device has not subscribed to commands of this tenant',
+  stranger: 'the certificate of the device does not name this tenant',
+  ending: 'the connection of the device has ended, or is about to',
+  busy: 'the device does not read what was written before',
+  malformed: 'what the desk sent is none that the protocol knows',
+} as const;
+export type Undelivered = keyof typeof UNDELIVERED;
 
 /** `closed.<reason>`: a session that was let in was ended by the front. */
 export const ENDINGS = {

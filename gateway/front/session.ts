@@ -16,6 +16,9 @@ export class Session {
   readonly socket: TLSSocket;
   /** Messages whose answer is still awaited. */
   held = 0;
+  /** Subscriptions whose SUBACK is still awaited. */
+  subscribing = 0;
+  readonly #listensTo = new Set<TenantId>();
   readonly #tally: Tally;
   #ending = false;
   #ended = false;
@@ -43,6 +46,20 @@ export class Session {
   /** Whether the certificate names this tenant, as home or guest. */
   speaksFor(tenant: TenantId): boolean {
     return this.identity.tenant === tenant || this.identity.guests.includes(tenant);
+  }
+
+  /** Whether it has subscribed to commands of this tenant. */
+  listensTo(tenant: TenantId): boolean {
+    return this.#listensTo.has(tenant);
+  }
+
+  /** From here on, also while the SUBACK is still awaited (MQTT 3.1.1 §3.8.4 allows it). */
+  listen(tenant: TenantId): void {
+    this.#listensTo.add(tenant);
+  }
+
+  listenNoMore(tenant: TenantId): void {
+    this.#listensTo.delete(tenant);
   }
 
   /** Turn it away now. */

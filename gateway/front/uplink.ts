@@ -37,9 +37,9 @@ export async function carryUplink(
   topic: UpTopic,
   message: UplinkMessage,
 ): Promise<void> {
-  const { tenant: owner } = topic;
+  const { tenant: owner, kind } = topic;
   if (session.ending) return road.tally.unanswered('ending', owner);
-  const bound = road.held.take(session, owner);
+  const bound = road.held.take(session, owner, kind);
   if (bound !== undefined) return session.withhold(bound, owner);
   try {
     const answer = await askRouter(road, topic, message.sealed);
@@ -48,7 +48,7 @@ export async function carryUplink(
     giveReceipt(session, topic, answer, message);
     road.tally.receipted(owner);
   } finally {
-    road.held.release(session, owner);
+    road.held.release(session, owner, kind);
   }
 }
 

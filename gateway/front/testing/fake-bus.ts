@@ -1,7 +1,7 @@
 import { HesError } from '../../../protocol/errors.ts';
-import type { TenantId } from '../../../protocol/identity.ts';
+import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import { encodeUplinkAnswer } from '../../../protocol/uplink.ts';
-import type { BusRequest, TenantBus } from '../../bus/port.ts';
+import type { BusHandler, BusRequest, BusSubject, TenantBus } from '../../bus/port.ts';
 
 export type Answerer = (request: BusRequest) => Promise<Uint8Array> | Uint8Array;
 
@@ -21,8 +21,12 @@ export const fail =
 /** One tenant's bus as the port describes it, with the router's part played by the test. */
 export class FakeBus implements TenantBus {
   readonly tenant: TenantId;
+  /** Those of devices' messages; `notices` are the desk's. */
   readonly requests: BusRequest[] = [];
+  readonly notices: BusRequest[] = [];
   answer: Answerer = giveReceipt;
+  /** No desk, unless the test plays one. */
+  desk: Answerer = fail('ERR_BUS_NO_RESPONDERS');
   closed = false;
 
   constructor(tenant: TenantId) {
@@ -30,18 +34,27 @@ export class FakeBus implements TenantBus {
   }
 
   async request(request: BusRequest, { deadlineMs }: { readonly deadlineMs: number }): Promise<Uint8Array> {
-    this.requests.push(request);
+    const forDesk = request.subject === 'desk.awake';
+    (forDesk ? this.notices : this.requests).push(request);
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new HesError('ERR_BUS_TIMEOUT', 'no answer in time')), deadlineMs);
     try {
-      return await Promise.race([this.answer(request), promise]);
+      return await Promise.race([forDesk ? this.desk(request) : this.answer(request), promise]);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  serve(): Promise<{ stop(): Promise<void> }> {
-    throw new Error('a front serves nothing yet');
+  readonly #served = new Map<BusSubject, BusHandler>();
+
+  async serve(subject: BusSubject, handler: BusHandler): Promise<{ stop(): Promise<void> }> {
+    this.#served.set(subject, handler);
+    return { stop: async () => void this.#served.delete(subject) };
+  }
+
+  /** What the desk of the tenant asks of the front. */
+  ask(subject: BusSubject, device: DeviceId, body: Uint8Array): Promise<Uint8Array> {
+    return this.#served.get(subject)!({ subject, device, body });
   }
 
   async close(): Promise<void> {
