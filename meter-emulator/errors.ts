@@ -1,3 +1,5 @@
+import { HesError } from '../protocol/errors.ts';
+
 /** What the emulator throws, and what to do about it. docs/errors.md is made from this table. */
 export const EMULATOR_ERRORS = {
   ERR_FLEET_SIZE:
@@ -22,3 +24,7 @@ export const EMULATOR_ERRORS = {
   ERR_TELEGRAMS_FILE: 'A recorded file is larger than the bound; split it.',
 } as const;
 export type EmulatorErrorCode = keyof typeof EMULATOR_ERRORS;
+
+export function fleetError(code: EmulatorErrorCode, message: string, cause?: unknown): HesError {
+  return new HesError(code, message, cause === undefined ? {} : { cause });
+}

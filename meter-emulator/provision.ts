@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { DevelopmentPki } from '../pki/development.ts';
-import { issueDevice } from '../pki/devices.ts';
-import { saveDeviceIdentity } from '../pki/identity.ts';
+import { issueDevice, withOffice } from '../pki/devices.ts';
+import { readDeviceIdentity, saveDeviceIdentity } from '../pki/identity.ts';
 import { deviceIdentityFile } from '../pki/layout.ts';
+import { isHesError } from '../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 
 /** How long issuing may hold the event loop before it lets others run. */
@@ -28,6 +29,7 @@ export interface ProvisionOptions {
 /**
  * Enrol the devices of a fleet that are not enrolled yet, one by one, so that ten thousand of them never are in
  * memory at once and a start that was cut short carries on. Identities hold keys and pseudonyms, no serial, no EAN.
+ * One that was made before its owners had an office is told of it: without that a device refuses every command.
  *
  * @returns how many were made
  * @throws ERR_PKI_TENANT, ERR_PKI_RIGHTS, ERR_PKI_DAMAGED, AbortError
@@ -41,7 +43,7 @@ export async function provisionFleet(options: ProvisionOptions): Promise<number>
     if (!existsSync(deviceIdentityFile(folder, id))) {
       saveDeviceIdentity(folder, issueDevice(pki, { device: id, home, guests, nowMs }), { durable: false });
       made++;
-    }
+    } else tellOffice(pki, folder, id);
     if (performance.now() < sliceEndMs) continue;
     onProgress?.({ done: index + 1, total: devices.length });
     await setImmediate();
@@ -50,4 +52,15 @@ export async function provisionFleet(options: ProvisionOptions): Promise<number>
   }
   onProgress?.({ done: devices.length, total: devices.length });
   return made;
+}
+
+function tellOffice(pki: DevelopmentPki, folder: string, id: DeviceId): void {
+  try {
+    const known = readDeviceIdentity(deviceIdentityFile(folder, id));
+    const told = withOffice(pki, known);
+    if (told !== known) saveDeviceIdentity(folder, told, { durable: false });
+  } catch (error) {
+    // The device itself says what is wrong with it, and what to do.
+    if (!isHesError(error, 'ERR_PKI_IDENTITY')) throw error;
+  }
 }

@@ -4,6 +4,7 @@ import { quarterStart } from './days.ts';
 import type { DeviceDay, PeaksOfMonths } from './device.ts';
 import { type ElectricityTraits, highestQuarter } from './electricity.ts';
 import { drawAt } from './hash.ts';
+import { type MeterConditions, withConditions } from './p1/conditions.ts';
 import {
   encodeTelegramBytes,
   type P1ClosedPeakState,
@@ -33,18 +34,23 @@ export class TelegramDay {
   readonly #traits: ElectricityTraits;
   readonly #model: (typeof MODELS)[number];
   readonly #start: ClosedMonths;
+  readonly #conditions: MeterConditions | undefined;
   #end: ClosedMonths | undefined;
 
-  constructor(day: DeviceDay, traits: ElectricityTraits) {
+  /** @param conditions what commands did to the meter; none prints a meter that was never commanded */
+  constructor(day: DeviceDay, traits: ElectricityTraits, conditions?: MeterConditions) {
     this.#day = day;
     this.#traits = traits;
+    this.#conditions = conditions;
     this.#model = MODELS[day.meters[0]!.plan.ordinal % MODELS.length]!;
     this.#start = closedMonths(day.peaksAtStart!);
   }
 
   /** The bytes are shared and valid until the next telegram of any meter (p1/encode.ts). */
   bytesAt(quarter: number): Buffer {
-    return encodeTelegramBytes(this.#model.dialect, this.stateAt(quarter));
+    const state = this.stateAt(quarter);
+    const laid = this.#conditions === undefined ? state : withConditions(state, this.#conditions);
+    return encodeTelegramBytes(this.#model.dialect, laid);
   }
 
   stateAt(quarter: number): P1MeterState {

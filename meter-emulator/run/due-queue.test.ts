@@ -82,4 +82,45 @@ describe('DueQueue', () => {
     expect(ended).toEqual([0]);
     expect(queue.size).toBe(0);
   });
+
+  it('works sooner on what somebody is in a hurry for, once, and never puts it off', async () => {
+    const order: string[] = [];
+    const queue = new DueQueue<string>({
+      concurrency: 1,
+      work: async (item) => {
+        order.push(item);
+        return null;
+      },
+    });
+    queue.add('late', 3_600_000);
+    queue.add('next', 10);
+    queue.hurry('next', 3_600_000);
+    queue.hurry('new', 5);
+    queue.hurry('late', 20);
+    queue.hurry('late', 15);
+    await queue.idle();
+    expect(order).toEqual(['new', 'next', 'late']);
+    expect(queue.size).toBe(0);
+  });
+
+  it('leaves what is worked on at its work', async () => {
+    const begun = Promise.withResolvers<void>();
+    const done = Promise.withResolvers<void>();
+    let runs = 0;
+    const queue = new DueQueue<string>({
+      concurrency: 2,
+      work: async () => {
+        runs++;
+        begun.resolve();
+        await done.promise;
+        return null;
+      },
+    });
+    queue.add('one');
+    await begun.promise;
+    queue.hurry('one');
+    done.resolve();
+    await queue.idle();
+    expect(runs).toBe(1);
+  });
 });

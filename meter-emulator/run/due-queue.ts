@@ -13,6 +13,8 @@ export interface DueQueueOptions<Item> {
 interface Entry<Item> {
   readonly item: Item;
   readonly dueMs: number;
+  /** Another one of the same item is due sooner. */
+  isStale: boolean;
 }
 
 /** Node's timers overflow beyond 2^31 - 1 ms and would fire at once. */
@@ -23,8 +25,8 @@ export class DueQueue<Item> {
   readonly #work: (item: Item) => Promise<number | null>;
   readonly #failed: ((error: unknown) => void) | undefined;
   readonly #heap: Entry<Item>[] = [];
-  /** Every item that waits or is worked on: nothing is in here twice. */
-  readonly #present = new Set<Item>();
+  /** Every item that waits, with its entry, or is worked on: nothing is in here twice. */
+  readonly #present = new Map<Item, Entry<Item> | null>();
   readonly #waiters: (() => void)[] = [];
   #running = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -48,9 +50,17 @@ export class DueQueue<Item> {
   /** An item that is here already keeps its place. */
   add(item: Item, inMs = 0): void {
     if (this.#stopped || this.#present.has(item)) return;
-    this.#present.add(item);
-    this.#push({ item, dueMs: performance.now() + inMs });
-    this.#pump();
+    this.#enter(item, performance.now() + inMs);
+  }
+
+  /** As `add`, but an item that waits for later is moved to the front of that. One that is worked on stays so. */
+  hurry(item: Item, inMs = 0): void {
+    if (this.#stopped) return;
+    const dueMs = performance.now() + inMs;
+    const entry = this.#present.get(item);
+    if (entry === null || (entry !== undefined && entry.dueMs <= dueMs)) return;
+    if (entry !== undefined) entry.isStale = true;
+    this.#enter(item, dueMs);
   }
 
   /** Resolves when nothing waits and nothing runs; rejects with what the work threw. */
@@ -70,10 +80,22 @@ export class DueQueue<Item> {
     this.#present.clear();
   }
 
+  #enter(item: Item, dueMs: number): void {
+    const entry = { item, dueMs, isStale: false };
+    this.#present.set(item, entry);
+    this.#push(entry);
+    this.#pump();
+  }
+
   #pump(): void {
     clearTimeout(this.#timer);
     while (!this.#stopped && this.#running < this.#concurrency && this.#heap.length > 0) {
-      const waitMs = this.#heap[0]!.dueMs - performance.now();
+      const first = this.#heap[0]!;
+      if (first.isStale) {
+        this.#pop();
+        continue;
+      }
+      const waitMs = first.dueMs - performance.now();
       if (waitMs > 0) {
         this.#timer = setTimeout(() => this.#pump(), Math.min(waitMs, TIMER_MAX_MS));
         return;
@@ -84,6 +106,7 @@ export class DueQueue<Item> {
 
   async #run(item: Item): Promise<void> {
     this.#running++;
+    this.#present.set(item, null);
     try {
       const againInMs = await this.#work(item);
       this.#present.delete(item);

@@ -1,4 +1,4 @@
-import type { LocalDay } from '../../gateway/edge/days/calendar.ts';
+import { dayAt, type LocalDay, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import { P1Reader } from '../../gateway/edge/p1/reader.ts';
 import { telegramSnapshot } from '../../gateway/edge/p1/snapshot.ts';
 import type { P1Telegram } from '../../gateway/edge/p1/telegram.ts';
@@ -9,6 +9,7 @@ import { quarterStart } from '../days.ts';
 import { type DeviceDay, EmulatedDevice, snapshotAt } from '../device.ts';
 import type { EmulatorErrorCode } from '../errors.ts';
 import type { DevicePlan } from '../fleet.ts';
+import type { MeterConditions } from '../p1/conditions.ts';
 import { TelegramDay } from '../telegram.ts';
 import type { World } from '../world.ts';
 import type { EdgeSide, Station } from './station.ts';
@@ -24,21 +25,25 @@ export type Sampling = (typeof SAMPLINGS)[number];
 export class EmulatedStation implements Station {
   readonly id: DeviceId;
   readonly owners: readonly TenantId[];
-  readonly #plan: DevicePlan;
+  readonly plan: DevicePlan;
   readonly #device: EmulatedDevice;
   readonly #sampling: Sampling;
+  /** What commands did to it; null where it takes none. */
+  conditions: (() => MeterConditions) | null = null;
+  /** What was shown of a moment: a day is not shown again from before it. */
+  #shownSeconds = Number.NEGATIVE_INFINITY;
 
   constructor(world: World, plan: DevicePlan, sampling: Sampling) {
     this.id = plan.id;
     this.owners = [plan.home, ...plan.guests];
-    this.#plan = plan;
+    this.plan = plan;
     this.#device = new EmulatedDevice(world, plan);
     this.#sampling = sampling;
   }
 
   /** By channel: whose meter hangs where is known from the day that it was installed. */
   readonly ownerOf = (meter: MeterSnapshot): TenantId =>
-    this.#plan.meters.find(({ channel }) => channel === meter.channel)?.owner ?? this.#plan.home;
+    this.plan.meters.find(({ channel }) => channel === meter.channel)?.owner ?? this.plan.home;
 
   async show(days: readonly LocalDay[], edge: EdgeSide): Promise<void> {
     for (const day of days) {
@@ -49,16 +54,64 @@ export class EmulatedStation implements Station {
 
   /** One day, from the midnight that begins it to the midnight that ends it, both included. */
   feed(day: LocalDay, observe: (snapshot: Snapshot) => void): void {
-    const today = this.#device.day(day.ordinal);
-    const { traits } = this.#device;
-    const telegrams = this.#plan.source === 'p1' ? new TelegramDay(today, traits!) : null;
+    const { today, telegrams } = this.#dayOf(day);
     for (let quarter = 0; quarter <= today.frame.quarterCount; quarter++) {
+      if (day.start + quarter * QUARTER_SECONDS < this.#shownSeconds) continue;
       const isClosing = quarter === today.frame.quarterCount;
       const read = telegrams !== null && (isClosing || this.#sampling === 'quarter-hour');
       observe(read ? readPort(telegrams, today, quarter) : snapshotAt(today, quarter));
     }
   }
+
+  /** What its meters show at a moment: the quarter-hour that ended last, read as on every other day. */
+  snapshotAt(meteringMs: number): Snapshot {
+    const { today, telegrams, quarter } = this.#momentOf(meteringMs);
+    return telegrams === null ? snapshotAt(today, quarter) : readPort(telegrams, today, quarter);
+  }
+
+  /** As `snapshotAt`, for an edge that goes on from there: what lies before it is not shown to it any more. */
+  showFrom(meteringMs: number): Snapshot {
+    const snapshot = this.snapshotAt(meteringMs);
+    this.#shownSeconds = snapshot.at.epochSeconds;
+    return snapshot;
+  }
+
+  /** What its customer port prints at a moment; null where it has none. */
+  telegramAt(meteringMs: number): string | null {
+    const { telegrams, quarter } = this.#momentOf(meteringMs);
+    return telegrams === null ? null : telegrams.bytesAt(quarter).toString('latin1');
+  }
+
+  /** The power that is taken in the running quarter-hour. */
+  loadAt(meteringMs: number): number {
+    const { today, quarter } = this.#momentOf(meteringMs);
+    if (today.electricity === null) return 0;
+    const { importDayWh, importNightWh } = today.electricity;
+    const importedWh = (at: number): number => importDayWh[at]! + importNightWh[at]!;
+    return QUARTERS_PER_HOUR * (importedWh(quarter + 1) - importedWh(quarter));
+  }
+
+  /** The number on its own meter's label. */
+  get ean(): string {
+    return this.#device.meters[0]!.ean;
+  }
+
+  #momentOf(meteringMs: number) {
+    const seconds = Math.floor(meteringMs / 1_000);
+    const day = dayAt(seconds);
+    return { ...this.#dayOf(day), quarter: Math.floor((seconds - day.start) / QUARTER_SECONDS) };
+  }
+
+  #dayOf(day: LocalDay): { readonly today: DeviceDay; readonly telegrams: TelegramDay | null } {
+    const today = this.#device.day(day.ordinal);
+    const conditions = this.conditions?.();
+    const telegrams =
+      this.plan.source === 'p1' ? new TelegramDay(today, this.#device.traits!, conditions) : null;
+    return { today, telegrams };
+  }
 }
+
+const QUARTERS_PER_HOUR = 4;
 
 let latest: P1Telegram | null = null;
 /** One for the process: each telegram is fed whole, so nothing of one meter is left when the next one's comes. */
