@@ -1,24 +1,37 @@
 import { readFileSync } from 'node:fs';
 import { Argument, Command, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '../runtime/log.ts';
+import { addAuditCommands } from './audit/command.ts';
 import { completionScript, SHELLS, type Shell } from './completion.ts';
+import { deskOptions, handDown } from './desk-client/flags.ts';
 import { addEdgeCommands } from './edge/command.ts';
 import { addEmulateCommands } from './emulate/command.ts';
 import { CONFIG_KINDS, type ConfigKind, SERVICES } from './kinds.ts';
+import { addMeterCommands } from './meter/command.ts';
 import { addModbusCommands } from './modbus/command.ts';
 import { positiveNumber, wholeNumber } from './numbers.ts';
+import { addOpCommands } from './op/command.ts';
 import { addP1Commands } from './p1/command.ts';
 import { addPkiCommands } from './pki/command.ts';
 import type { UpFlags } from './up/options.ts';
 
-/** The whole command line as one table of commands; what each does is loaded only when it runs. */
-export function buildProgram(): Command {
+/** Where the rows of the command table are asked for: to run one, to explain or to complete. */
+const ROWS_FOR = ['op', 'help', 'completion'] as const;
+
+/**
+ * The whole command line as one table of commands; what each does is loaded only when it runs, and the command table
+ * only where a word asks for it.
+ */
+export async function buildProgram(words: readonly string[] = ROWS_FOR): Promise<Command> {
   const program = new Command('hes')
     .description('Head-end gateway for smart meters: carries what it cannot read.')
     .version(version(), '-V, --version')
     .showSuggestionAfterError()
     .showHelpAfterError('(add --help for what the command takes)')
+    .enablePositionalOptions()
+    .hook('preAction', (_, command) => handDown(command))
     .exitOverride();
+  deskOptions(program, { hidden: true });
 
   program
     .command('up')
@@ -75,6 +88,13 @@ export function buildProgram(): Command {
   addModbusCommands(program);
   addEmulateCommands(program);
   addPkiCommands(program);
+  addMeterCommands(program);
+  const op = addOpCommands(program);
+  if (ROWS_FOR.some((word) => words.includes(word))) {
+    const { addRowCommands } = await import('./op/rows.ts');
+    addRowCommands(op);
+  }
+  addAuditCommands(program);
 
   const config = program.command('config').description('configuration files');
   config

@@ -1,0 +1,52 @@
+import { AIRPLANE_ENDS } from '../../desk/guards/meter-state.ts';
+import type { MeterView } from '../desk-client/views.ts';
+import { table } from '../op/draft.ts';
+
+/** Meters for people. */
+
+const COLUMNS = ['device', 'medium', 'tariff', 'credit', 'breaker', 'airplane mode', 'last seen'] as const;
+const WIDTHS = [16, 11, 8, 8, 8, 26, 0] as const;
+
+const line = (cells: readonly string[]): string =>
+  `${cells
+    .map((cell, at) => cell.padEnd(WIDTHS[at] ?? 0))
+    .join('  ')
+    .trimEnd()}\n`;
+
+export const meterHead = (): string => line(COLUMNS);
+
+export function meterLine(meter: MeterView): string {
+  const { device, medium, tariffPlan, creditMode, breaker, lastSeen } = meter;
+  return line([
+    device,
+    medium,
+    tariffPlan,
+    creditMode,
+    breaker ?? '-',
+    airplaneOf(meter),
+    lastSeen ?? 'never',
+  ]);
+}
+
+function airplaneOf({ airplane, airplaneSince }: MeterView): string {
+  if (!airplane) return '-';
+  return airplaneSince === null ? 'yes' : `since ${airplaneSince}`;
+}
+
+export function meterText(meter: MeterView): string {
+  const { device, medium, tariffPlan, tariffPlanned, creditMode, breaker, lastSeen, airplane, channels } =
+    meter;
+  const planned = tariffPlanned === null ? '' : `, ${tariffPlanned.plan} from ${tariffPlanned.from}`;
+  return table([
+    ['device', device],
+    ['medium', medium],
+    ['tariff plan', `${tariffPlan}${planned}`],
+    ['credit mode', creditMode],
+    ['breaker', breaker ?? '(has none)'],
+    ['airplane mode', airplane ? `${airplaneOf(meter)}; ${AIRPLANE_ENDS}` : 'no'],
+    ['last seen', lastSeen ?? 'never'],
+    ...channels.map(
+      ({ channel, medium: behind, owner }) => [`channel ${channel}`, `${behind} of ${owner}`] as const,
+    ),
+  ]);
+}

@@ -1,0 +1,51 @@
+import { RESULT_CODES, type ResultCode } from '../../../protocol/command/codes.ts';
+import { isStoredState, STATES } from '../../desk/lifecycle/states.ts';
+import type { CommandView } from '../desk-client/views.ts';
+
+/** Commands for people. */
+
+/** What a state means, and why it is so. */
+export function stateLine({ state, code }: Pick<CommandView, 'state' | 'code'>): string {
+  const says = isStoredState(state) ? STATES[state].says : 'is of a state that this program does not know';
+  const why = code === null ? '' : ` (${code}: it ${codeSays(code)})`;
+  return `${state}: the command ${says}${why}`;
+}
+
+const codeSays = (code: string): string =>
+  Object.hasOwn(RESULT_CODES, code) ? RESULT_CODES[code as ResultCode].says : 'says no more';
+
+/** What to do next, where somebody has to. */
+export function nextStep({ id, state }: Pick<CommandView, 'id' | 'state'>): string {
+  if (state === 'awaiting-approval') return `Another person approves it: hes op approve ${id}\n`;
+  if (state === 'quarantined') return `An approver looks at it and lets it go: hes op release ${id}\n`;
+  return '';
+}
+
+/** After a proposal, an approval and the like. */
+export function doneText(view: CommandView): string {
+  return `${view.id}  ${view.type}  ${view.device}\n${stateLine(view)}\n${nextStep(view)}`;
+}
+
+const COLUMNS = ['id', 'device', 'type', 'state', 'by', 'proposed'] as const;
+
+export const listHead = (): string => rowLine(COLUMNS);
+
+export function listLine(view: CommandView): string {
+  const { id, device, type, state, code, person, approver, proposedAt } = view;
+  const by = approver === null ? person : `${person}+${approver}`;
+  return rowLine([id, device, type, code === null ? state : `${state} (${code})`, by, proposedAt]);
+}
+
+const WIDTHS = [32, 16, 21, 22, 20, 0] as const;
+
+const rowLine = (cells: readonly string[]): string =>
+  `${cells
+    .map((cell, at) => cell.padEnd(WIDTHS[at] ?? 0))
+    .join('  ')
+    .trimEnd()}\n`;
+
+/** `hes op watch`: a line for each change. */
+export function watchLine(view: CommandView): string {
+  const { id, device, type, state, code, changedAt } = view;
+  return `${changedAt}  ${id}  ${device}  ${type}  ${state}${code === null ? '' : ` (${code})`}\n`;
+}
