@@ -4,6 +4,7 @@ import type { Signer } from '../../protocol/command/signers.ts';
 import type { DeviceId } from '../../protocol/identity.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
+import { type Campaigns, createCampaigns } from './campaigns/campaigns.ts';
 import { type DeskContext, type DeviceKeys, known, type SignerTrust } from './context.ts';
 import { claim, type Dispatch, expire, outcome, returned } from './flight.ts';
 import { airplaneEnded, identify, type Registration, register, seen } from './meters.ts';
@@ -29,6 +30,8 @@ export interface DeskOptions {
   readonly policy?: Partial<DeskPolicy>;
   /** Told of each change of a command once it is durable, in their order. What it throws, nobody catches. */
   readonly onChange?: (command: StoredCommand) => void;
+  /** Told where campaigns cannot go on for now: the store does not do it. They are tried again. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** A command with what it says, for people who read it before they sign. */
@@ -66,6 +69,9 @@ export interface Desk {
   seen(device: DeviceId, atMs: number): Promise<void>;
   report(message: { readonly device: DeviceId; readonly signed: Uint8Array }): Promise<Meter>;
   airplaneEnded(device: DeviceId, epochSeconds: number): Promise<Meter>;
+
+  /** They run from `campaigns.start()` on. */
+  readonly campaigns: Campaigns;
 }
 
 export function createDesk(options: DeskOptions): Desk {
@@ -80,8 +86,12 @@ export function createDesk(options: DeskOptions): Desk {
     clock,
     random,
     policy: policyOf(tenant, policy),
-    onChange,
+    onChange(command) {
+      campaigns.changed(command);
+      onChange(command);
+    },
   };
+  const campaigns = createCampaigns(context, options.onFault);
   return {
     propose: (proposal) => propose(context, proposal),
     approve: (approval) => approve(context, approval),
@@ -102,5 +112,6 @@ export function createDesk(options: DeskOptions): Desk {
     report: (message) => report(context, message),
     seen: (device, atMs) => seen(context, device, atMs),
     airplaneEnded: (device, epochSeconds) => airplaneEnded(context, device, epochSeconds),
+    campaigns,
   };
 }

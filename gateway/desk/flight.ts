@@ -28,7 +28,7 @@ import { causeOfOutcome, causeOfTime, retryAtMs } from './lifecycle/rules.ts';
 import { isTerminal } from './lifecycle/states.ts';
 import { afterExecution } from './registry/effects.ts';
 import type { Meter } from './registry/meter.ts';
-import type { StoredCommand } from './store/port.ts';
+import type { DeskTransaction, StoredCommand } from './store/port.ts';
 
 /** What happens to commands between the queue and their end: sent, answered, tried again, ended by time. */
 
@@ -85,6 +85,17 @@ function turnOf(queued: readonly StoredCommand[], nowMs: number): StoredCommand 
   }
 }
 
+/** Those of the queue that may leave it: the commands of a campaign that is paused stay. */
+async function releasable(
+  transaction: DeskTransaction,
+  open: readonly StoredCommand[],
+): Promise<readonly StoredCommand[]> {
+  const queued: StoredCommand[] = [];
+  for (const command of open)
+    if (command.state === 'queued' && !(await transaction.campaigns.isHeld(command.id))) queued.push(command);
+  return queued;
+}
+
 /** End what time has ended by now; the others of the list stay. */
 async function endByTime(work: Work, commands: readonly StoredCommand[]): Promise<readonly StoredCommand[]> {
   const left: StoredCommand[] = [];
@@ -107,7 +118,7 @@ export function claim(context: DeskContext, device: DeviceId): Promise<Dispatch 
     const open = await endByTime(work, await transaction.open(device));
     if (open.some(({ state }) => state === 'sent')) return undefined;
     const meter = registered(await transaction.meter(device));
-    let queued = open.filter(({ state }) => state === 'queued');
+    let queued = await releasable(transaction, open);
     for (;;) {
       const next = turnOf(queued, nowMs);
       if (next === undefined) return undefined;

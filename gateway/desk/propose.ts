@@ -27,7 +27,7 @@ import type { StoredCommand } from './store/port.ts';
 
 /** What people and systems do with commands: propose, approve, cancel, release. */
 
-interface Verified {
+export interface Verified {
   readonly command: Command;
   readonly payload: Uint8Array;
   readonly digest: string;
@@ -36,7 +36,7 @@ interface Verified {
 }
 
 /** Signatures that hold, by people whose certificates are trusted; their roles are not asked for yet. */
-function verify(
+export function verify(
   { tenant, trust }: DeskContext,
   { device, signed, stage }: { device: DeviceId; signed: Uint8Array; stage: 'proposed' | 'complete' },
 ): Verified {
@@ -55,7 +55,11 @@ function verify(
 }
 
 /** What is forbidden for the meter now, or on the day on which the command begins to be valid. */
-async function checkMeter({ tenant, policy }: DeskContext, work: Work, command: Command): Promise<void> {
+export async function checkMeter(
+  { tenant, policy }: DeskContext,
+  work: Work,
+  command: Command,
+): Promise<void> {
   const meter = registered(await work.transaction.meter(command.device));
   checkScope(tenant, meter, command);
   checkMeterState(meter, command.type);
@@ -63,7 +67,7 @@ async function checkMeter({ tenant, policy }: DeskContext, work: Work, command: 
 }
 
 /** @throws ERR_DESK_BUSY, ERR_DESK_COUNTER: the meter would refuse it for its counter */
-async function checkQueue(
+export async function checkQueue(
   { policy }: DeskContext,
   { transaction }: Work,
   { device, type, counter }: Command,

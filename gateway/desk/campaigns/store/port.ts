@@ -21,6 +21,7 @@ export interface NewCampaign {
   readonly count: number;
   /** SHA-256 of the manifest, hex. */
   readonly digest: string;
+  readonly manifest: Uint8Array;
   /** COSE_Sign1 over the manifest by whoever submitted it. */
   readonly proposal: Uint8Array;
   readonly reason: string | null;
@@ -86,6 +87,12 @@ export interface StoredItem extends Omit<NewItem, 'signed'> {
   readonly endedAtMs: number | null;
 }
 
+export interface SignedItem {
+  readonly n: number;
+  readonly device: DeviceId;
+  readonly signed: Uint8Array;
+}
+
 export type ItemEnd = Pick<StoredItem, 'state' | 'outcome' | 'code'> & { readonly endedAtMs: number };
 
 /** An item with what its device said after its command had ended. */
@@ -106,9 +113,10 @@ export interface CampaignTransaction {
   /** @returns false where the command or the device is in a campaign, or in this one, already */
   insertItem(campaign: StoredCampaign, item: NewItem): Promise<boolean>;
   item(campaign: StoredCampaign, n: number): Promise<StoredItem | undefined>;
-  /** Its bytes; undefined once they lie with the command itself. */
+  /** Its bytes with all signatures that are there; undefined once they lie with the command itself. */
   signedOf(campaign: StoredCampaign, n: number): Promise<Uint8Array | undefined>;
-  setSigned(campaign: StoredCampaign, n: number, signed: Uint8Array): Promise<void>;
+  /** The bytes with a second signature, beside those that were uploaded. */
+  complete(campaign: StoredCampaign, n: number, signed: Uint8Array): Promise<void>;
   /** In the order of the manifest; those from `from` on. */
   digests(campaign: StoredCampaign, from: number, limit: number): Promise<readonly string[]>;
   /** Those of a state in the order of the manifest, from `from` on. */
@@ -139,10 +147,6 @@ export interface CampaignReads {
     campaign: StoredCampaign,
     page: { readonly after: number; readonly limit: number; readonly state?: ItemState },
   ): Promise<readonly ItemResult[]>;
-  /** The bytes of items as they were uploaded, or with their second signatures. */
-  signed(
-    campaign: StoredCampaign,
-    from: number,
-    limit: number,
-  ): Promise<readonly { readonly n: number; readonly signed: Uint8Array }[]>;
+  /** The bytes of items: as they were uploaded, or, once they are in the queue, with all signatures. */
+  signed(campaign: StoredCampaign, from: number, limit: number): Promise<readonly SignedItem[]>;
 }

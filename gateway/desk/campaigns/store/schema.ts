@@ -19,6 +19,7 @@ CREATE TABLE campaigns (
   role TEXT NOT NULL,
   count INTEGER NOT NULL,
   digest TEXT NOT NULL,
+  manifest BLOB NOT NULL,
   proposal BLOB NOT NULL,
   reason TEXT,
   parent TEXT,
@@ -109,6 +110,7 @@ END;
 
 CREATE TABLE campaignSigned (
   seq INTEGER PRIMARY KEY REFERENCES campaignItems (seq),
-  signed BLOB NOT NULL
+  signed BLOB NOT NULL,
+  complete BLOB
 ) STRICT;
 `;

@@ -12,6 +12,7 @@ import type {
   ItemState,
   NewCampaign,
   NewItem,
+  SignedItem,
   StoredCampaign,
   StoredItem,
 } from './port.ts';
@@ -59,7 +60,7 @@ export function campaignReader(database: DatabaseSync) {
     skipped: resultsOf(`AND item.state = 'skipped'`),
   } as const;
   const signed = database.prepare(`
-    SELECT item.seq AS seq, coalesce(own.signed, evidence.signed) AS signed FROM campaignItems AS item
+    SELECT item.seq AS seq, item.device AS device, coalesce(own.signed, evidence.signed) AS signed FROM campaignItems AS item
     LEFT JOIN campaignSigned AS own ON own.seq = item.seq
     LEFT JOIN commands ON own.seq IS NULL AND commands.id = item.command
     LEFT JOIN evidence ON evidence.seq = commands.seq
@@ -83,9 +84,10 @@ export function campaignReader(database: DatabaseSync) {
       const rows = statement.all(seqOf(campaign, after + 1), endOf(campaign), limit);
       return rows.map((row) => itemOf(row) as ItemResult);
     },
-    signed: (campaign: StoredCampaign, from: number, limit: number) =>
+    signed: (campaign: StoredCampaign, from: number, limit: number): readonly SignedItem[] =>
       signed.all(seqOf(campaign, from), endOf(campaign), limit).map((row) => ({
         n: Number(row['seq']) % ITEMS_PER_CAMPAIGN,
+        device: row['device'] as DeviceId,
         signed: row['signed'] as Uint8Array,
       })),
   };
@@ -107,10 +109,10 @@ const CHANGEABLE = [
 export function campaignWriter(database: DatabaseSync) {
   const reader = campaignReader(database);
   const insert = database.prepare(`
-    INSERT INTO campaigns (id, state, type, person, role, count, digest, proposal, reason, parent, expiry,
-      createdAtMs, changedAtMs)
-    VALUES ($id, 'uploading', $type, $person, $role, $count, $digest, $proposal, $reason, $parent, $expiry,
-      $createdAtMs, $createdAtMs)
+    INSERT INTO campaigns (id, state, type, person, role, count, digest, manifest, proposal, reason, parent,
+      expiry, createdAtMs, changedAtMs)
+    VALUES ($id, 'uploading', $type, $person, $role, $count, $digest, $manifest, $proposal, $reason, $parent,
+      $expiry, $createdAtMs, $createdAtMs)
     ON CONFLICT (id) DO NOTHING RETURNING *`);
   const insertWave = database.prepare('INSERT INTO campaignWaves (campaign, wave, size) VALUES (?, ?, ?)');
   const open = database.prepare(`SELECT count(*) AS count FROM campaigns WHERE state IN (${OPEN})`);
@@ -122,8 +124,10 @@ export function campaignWriter(database: DatabaseSync) {
     ON CONFLICT DO NOTHING`);
   const insertSigned = database.prepare('INSERT INTO campaignSigned (seq, signed) VALUES (?, ?)');
   const item = database.prepare('SELECT * FROM campaignItems WHERE seq = ?');
-  const signedOf = database.prepare('SELECT signed FROM campaignSigned WHERE seq = ?');
-  const setSigned = database.prepare('UPDATE campaignSigned SET signed = ? WHERE seq = ?');
+  const signedOf = database.prepare(
+    'SELECT coalesce(complete, signed) AS signed FROM campaignSigned WHERE seq = ?',
+  );
+  const complete = database.prepare('UPDATE campaignSigned SET complete = ? WHERE seq = ?');
   const digests = database.prepare(
     'SELECT digest FROM campaignItems WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?',
   );
@@ -147,7 +151,7 @@ export function campaignWriter(database: DatabaseSync) {
   );
   const held = database.prepare(`
     SELECT 1 FROM campaignItems JOIN campaigns ON campaigns.seq = campaignItems.campaign
-    WHERE campaignItems.command = ? AND campaigns.state IN (${HOLDING})`);
+    WHERE campaignItems.command = ? AND campaignItems.state = 'open' AND campaigns.state IN (${HOLDING})`);
 
   return {
     campaign: reader.campaign,
@@ -193,8 +197,8 @@ export function campaignWriter(database: DatabaseSync) {
     },
     signedOf: (campaign: StoredCampaign, n: number): Uint8Array | undefined =>
       signedOf.get(seqOf(campaign, n))?.['signed'] as Uint8Array | undefined,
-    setSigned(campaign: StoredCampaign, n: number, signed: Uint8Array): void {
-      setSigned.run(signed, seqOf(campaign, n));
+    complete(campaign: StoredCampaign, n: number, signed: Uint8Array): void {
+      complete.run(signed, seqOf(campaign, n));
     },
     digests: (campaign: StoredCampaign, from: number, limit: number): readonly string[] =>
       digests.all(seqOf(campaign, from), endOf(campaign), limit).map(({ digest }) => String(digest)),
