@@ -61,7 +61,6 @@ const CODE_EXITS: Readonly<Record<string, ExitName>> = {
   ERR_COMMAND_SAME_KEY: 'noRight',
   ERR_DESK_METER: 'noSuch',
   ERR_DESK_COMMAND: 'noSuch',
-  ERR_DESK_CAMPAIGN: 'noSuch',
   ERR_DESK_STATE: 'conflict',
   ERR_DESK_CONFLICT: 'conflict',
   ERR_DESK_COUNTER: 'conflict',
