@@ -9,6 +9,7 @@ import { issuersFor, newDeviceId } from './devices.ts';
 import { pkiError } from './errors.ts';
 import { makeFolder, placeNew, readText, readTextIfThere, syncFolder, withFile } from './files.ts';
 import { CLOCK_SKEW_MS } from './making.ts';
+import type { VouchedOffice } from './office/anchors.ts';
 import { vouchedOffice } from './office/development.ts';
 import { derOf, toPem } from './pem.ts';
 import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName, documentText } from './request.ts';
@@ -90,9 +91,19 @@ function issue(
 /** What the device will believe commands by. */
 function officeOf(
   { office }: DevelopmentPki,
-  { home, guests }: CheckedEnrolment['request'],
+  { home, guests }: Pick<EnrolmentAnswer, 'home' | 'guests'>,
 ): Pick<EnrolmentAnswer, 'office'> {
   return office === undefined ? {} : { office: vouchedOffice(office, [home, ...guests]) };
+}
+
+/** The office of today; that of the first answer, to the byte, where it is the same: signatures are random. */
+function officeAgain(pki: DevelopmentPki, answer: EnrolmentAnswer): Pick<EnrolmentAnswer, 'office'> {
+  const { office: now } = officeOf(pki, answer);
+  const { office: then } = answer;
+  const anchors = (office: VouchedOffice) =>
+    JSON.stringify([office.root, Object.entries(office.issuers).sort()]);
+  const same = now !== undefined && then !== undefined && anchors(now) === anchors(then);
+  return now === undefined || same ? {} : { office: now };
 }
 
 /** A key belongs to one request for good: a device that was copied would otherwise become two under one key. */
@@ -123,7 +134,7 @@ function sameAnswer(
     throw pkiError('ERR_ENROL_KEY', `the certificates of device ${answer.device} were revoked`, {
       context: { device: answer.device },
     });
-  return { ...answer, owners: issuersFor(pki, home, guests).owners, ...officeOf(pki, request) };
+  return { ...answer, owners: issuersFor(pki, home, guests).owners, ...officeAgain(pki, answer) };
 }
 
 function isRevoked(pki: DevelopmentPki, answer: EnrolmentAnswer): boolean {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../gateway/runtime/random.ts';
 import { parseCrl } from '../../pki/crl.ts';
-import { loadDevelopmentPki } from '../../pki/development.ts';
+import { loadDevelopmentPki, openDevelopmentPki } from '../../pki/development.ts';
 import { derOf } from '../../pki/pem.ts';
 import { CONSORTIUM } from '../../protocol/tenants.ts';
 
@@ -78,6 +78,43 @@ describe('the first start', () => {
     }
     // Else the moments were badly chosen and nothing was shown.
     expect(Math.min(seen.whole, seen.none), JSON.stringify(seen)).toBeGreaterThan(0);
+  });
+});
+
+describe('an office for a PKI that was made without one', () => {
+  const old = (name: string): string => {
+    const directory = join(home, name, 'pki');
+    const { layout } = openDevelopmentPki({ directory, tenants, nowMs, development: true }).pki;
+    rmSync(layout.office.directory, { recursive: true });
+    return directory;
+  };
+  const adding = (directory: string) => `
+    const { pki: { office } } = pki.openDevelopmentPki(
+      ${JSON.stringify({ directory, tenants, nowMs, development: true })});
+    process.stdout.write(JSON.stringify(office.root) + '\\n');`;
+
+  it('is one, when four processes make it at once', async () => {
+    const directory = old('office-at-once');
+    const before = readdirSync(directory);
+    const answers = await Promise.all(Array.from({ length: 4 }, () => answerOf(start(adding(directory)))));
+    expect(new Set(answers.flat()).size).toBe(1);
+    expect(JSON.parse(answers[0]![0]!)).toBe(load(directory).office!.root);
+    expect(readdirSync(directory).sort()).toEqual([...before, 'office'].sort());
+  });
+
+  it('is whole or not there when its maker is killed at any moment', async () => {
+    const random = seededRandom(20_261_124);
+    for (let round = 0; round < 8; round += 1) {
+      const directory = old(`office-killed-${round}`);
+      const child = start(adding(directory));
+      await once(child.stdout!, 'data');
+      await sleep(400 * random());
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      expect(load(directory).tenants).toEqual(tenants);
+      const { pki } = openDevelopmentPki({ directory, tenants, nowMs, development: true });
+      expect([...pki.office!.authorities.keys()]).toEqual(tenants);
+    }
   });
 });
 
