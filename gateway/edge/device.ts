@@ -6,9 +6,15 @@ import { Counters } from '../runtime/counters.ts';
 import { type Log, silentLog } from '../runtime/log.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { Checkpoint, type Restored } from './checkpoint/checkpoint.ts';
-import type { LocalDay } from './days/calendar.ts';
-import { DayAccumulator, type DayNotice, type Doubt, type DueDay } from './days/day.ts';
+import { CommandWakes } from './command-wakes.ts';
+import { type CommandStatus, Commands, type EdgeCommands } from './commands.ts';
+import { dayOfOrdinal, type LocalDay } from './days/calendar.ts';
+import { DayAccumulator, type DayDraft, type DayNotice, type Doubt, type DueDay } from './days/day.ts';
+import { withhold } from './days/withheld.ts';
 import type { EdgeDeviceOptions } from './device-options.ts';
+import { LatestReadings } from './latest.ts';
+import type { Operations } from './operations/operations.ts';
+import type { Notice } from './operations/step.ts';
 import { nodeFiles } from './outbox/files.ts';
 import { type NewEntry, Outbox, type OutboxStatus } from './outbox/outbox.ts';
 import { SCHEDULE_LIMITS, WakeSchedule } from './schedule.ts';
@@ -17,6 +23,7 @@ import type { Snapshot } from './source.ts';
 import { UPLINK_LIMITS } from './uplink/limits.ts';
 import { type ReadingName, type WakeResult, Waker } from './uplink/waker.ts';
 
+export type { CommandStatus, EdgeCommands } from './commands.ts';
 export type { EdgeDeviceOptions, EdgeLimits } from './device-options.ts';
 export type { ReadingName, SettledReading, WakeResult } from './uplink/waker.ts';
 
@@ -45,6 +52,10 @@ export class EdgeDevice {
   #tail: Promise<unknown> = Promise.resolve();
   #noting = false;
   #diskFailing = false;
+  #commands: Commands | null = null;
+  #wakes: CommandWakes | null = null;
+  /** Airplane mode ended, and the index as it stands was not sealed since. */
+  #owesIndex = false;
 
   private constructor(options: EdgeDeviceOptions, outbox: Outbox) {
     const { identity, limits, random = systemRandom } = options;
@@ -96,11 +107,56 @@ export class EdgeDevice {
     }
   }
 
-  /** Take what the meters show. @throws ERR_EDGE_TIME, ERR_EDGE_METERS, ERR_EDGE_CLOSED; what the owner map throws */
+  /**
+   * As `open`, and where `commands` are given the device takes commands from its first wake on.
+   * @throws as `open`; ERR_JOURNAL_READ, ERR_JOURNAL_FORMAT, ERR_JOURNAL_DAMAGED: without its counters, and without
+   *   knowing whether it is in airplane mode, a device neither obeys nor speaks
+   */
+  static async start(options: EdgeDeviceOptions & { readonly commands?: EdgeCommands }): Promise<EdgeDevice> {
+    const device = EdgeDevice.open(options);
+    if (options.commands === undefined) return device;
+    try {
+      await device.#obey(options.commands);
+      return device;
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
+  }
+
+  /** What the device does with commands, and its state; null where it takes none. */
+  get operations(): Operations | null {
+    return this.#commands?.operations ?? null;
+  }
+
+  /** Whether a connection stands at this moment. */
+  get connected(): boolean {
+    return this.#waker.isConnected;
+  }
+
+  /** Null where it takes no commands. */
+  commandStatus(): CommandStatus | null {
+    return this.#commands?.status(this.connected) ?? null;
+  }
+
+  /** Whether a connection is kept from now on. */
+  setStay(stay: boolean): void {
+    this.#requireOpen();
+    if (this.#wakes === null) return;
+    this.#wakes.stay = stay;
+    if (!stay) void this.#inTurn(() => this.#waker.close());
+  }
+
+  /**
+   * Take what the meters show; in airplane mode nothing of it is kept.
+   * @throws ERR_EDGE_TIME, ERR_EDGE_METERS, ERR_EDGE_CLOSED; what the owner map throws
+   */
   observe(snapshot: Snapshot): void {
     this.#requireOpen();
+    if (this.#commands?.speaksOfResultsOnly === true) return;
     if (this.#days.observe(snapshot)) this.#keepDay();
     this.#noteOwners();
+    if (this.#owesIndex) this.#giveIndex();
   }
 
   /** Days that ended and are not in the outbox yet, oldest first. */
@@ -151,18 +207,22 @@ export class EdgeDevice {
 
   /** When (in ms of `clock`) the next wake is worth it, or null while nothing waits. */
   nextWakeMs(): number | null {
-    return this.#schedule.nextMs(new Set(this.#outbox.pending().map(({ owner }) => owner)));
+    const owners = new Set(this.#outbox.pending().map(({ owner }) => owner));
+    return this.#wakes === null ? this.#schedule.nextMs(owners) : this.#wakes.nextMs(owners, this.connected);
   }
 
   /**
-   * Connect, send what waits and is due, take the receipts. Never throws for the network: the result says what
+   * Connect, send what waits and is due, take the receipts; with commands until none is in hand. Never throws for the network: the result says what
    * happened, and `nextWakeMs` when to try again.
    */
   wake(signal?: AbortSignal): Promise<WakeResult> {
     this.#requireOpen();
     const closing = this.#closing.signal;
     const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
-    return this.#inTurn(() => this.#waker.wake(() => this.#identity(), either));
+    return this.#inTurn(() => {
+      this.#wakes?.woke();
+      return this.#waker.wake(() => this.#identity(), either);
+    });
   }
 
   /** End a running wake, wait for it, keep the running day and let go of the outbox. */
@@ -170,6 +230,8 @@ export class EdgeDevice {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     await this.#tail;
+    await this.#waker.close();
+    await this.#commands?.operations.close();
     await this.#checkpoint?.close(this.#days);
     this.#outbox.close();
   }
@@ -185,9 +247,9 @@ export class EdgeDevice {
       const entries: NewEntry[] = [];
       for (const due of closing) {
         if (this.#outbox.isClosed(due.owner, due.day.ordinal)) continue;
-        sealer ??= sealerOf(this.#identity(), this.#clock.nowMs(), this.#options.development === true);
+        sealer ??= this.#sealer();
         try {
-          entries.push(this.#seal(sealer, due));
+          entries.push(this.#seal(sealer, this.#days.draft(due)!));
         } catch (error) {
           this.#log.error({ err: error, device: this.device, owner: due.owner }, 'a day cannot be sealed');
           stuck.set(due.owner, error);
@@ -202,9 +264,83 @@ export class EdgeDevice {
     return stored;
   }
 
-  #seal(sealer: Sealer, due: DueDay): NewEntry {
-    const sequence = this.#outbox.nextSequence(due.owner, due.day.ordinal);
-    return sealDay(sealer, this.#days.draft(due)!, sequence, this.#options.lean ?? this.#checkpoint !== null);
+  #seal(sealer: Sealer, draft: DayDraft): NewEntry {
+    const sequence = this.#outbox.nextSequence(draft.owner, draft.day.ordinal);
+    const said = this.#commands === null ? draft : withhold(draft, this.#commands.withheld);
+    return sealDay(sealer, said, sequence, this.#options.lean ?? this.#checkpoint !== null);
+  }
+
+  #sealer(): Sealer {
+    return sealerOf(this.#identity(), this.#clock.nowMs(), this.#options.development === true);
+  }
+
+  async #obey(commands: EdgeCommands): Promise<void> {
+    const { directory, development = false, files, owners, random = systemRandom } = this.#options;
+    const { realSeconds, snapshot } = commands;
+    const clock = this.#clock;
+    const readings = new LatestReadings({
+      owners,
+      clock,
+      realSeconds,
+      snapshot,
+      seen: () => this.#days.latest(),
+    });
+    const commanded = await Commands.open({
+      commands,
+      directory,
+      development,
+      clock,
+      readings,
+      files,
+      identity: () => this.#identity(),
+      log: this.#log,
+      counters: this.#counters,
+      closedThroughSeconds: () => this.#closedThroughSeconds(),
+      onNotice: (notice) => this.#hear(notice, commands.onNotice),
+    });
+    const wakes = new CommandWakes({ commands, commanded, schedule: this.#schedule, clock, random });
+    this.#commands = commanded;
+    this.#wakes = wakes;
+    this.#waker.obey({ commanded, signal: this.#closing.signal, stay: () => wakes.stay });
+  }
+
+  /** The end of the last day that is closed for everybody (metering time); 0 where none ever was. */
+  #closedThroughSeconds(): number {
+    const through = Math.max(-1, ...this.#outbox.through().values());
+    return through < 0 ? 0 : dayOfOrdinal(through).end;
+  }
+
+  /** Something happened at the meter, or came of a command: whoever stays connected tells it at once. */
+  #hear(notice: Notice, tell: EdgeCommands['onNotice']): void {
+    this.#counters.count(`edge.notice.${notice}`);
+    if (notice === 'airplane-ended') this.#owesIndex = true;
+    this.#wakes?.heard(notice);
+    setImmediate(() => this.#waker.sendResults());
+    tell?.(notice);
+  }
+
+  /** The index as it stands, of every owner: with the days that ended meanwhile, or else beside the last one's. */
+  #giveIndex(): void {
+    this.#owesIndex = false;
+    void this.#inTurn(async () => {
+      try {
+        const ended = new Set(this.#days.due().map(({ owner }) => owner));
+        await this.#closeDays(Number.POSITIVE_INFINITY);
+        const sealer = this.#sealer();
+        for (const [owner] of this.#days.through()) {
+          const draft = ended.has(owner) ? undefined : this.#days.current(owner);
+          if (draft === undefined || !this.#outbox.isClosed(owner, draft.day.ordinal)) continue;
+          await this.#store([{ ...this.#seal(sealer, draft), again: true }]);
+        }
+        this.#schedule.hurry();
+      } catch (error) {
+        if (!isHesError(error)) throw error;
+        this.#log.error(
+          { err: error, device: this.device },
+          'the index after airplane mode cannot be stored',
+        );
+      }
+    });
   }
 
   async #store(entries: readonly NewEntry[]): Promise<number> {

@@ -36,14 +36,20 @@ interface Penalty {
 }
 
 /**
- * When to wake: one jittered time for the device, and for each owner a time before which it is left alone, because
+ * Who is left alone for a while: an owner as far as its readings go, or its results, and the head-end as a whole. A
+ * desk that is away must not hold up readings, nor an MDM results.
+ */
+export type Peer = TenantId | `${TenantId} results` | 'head-end';
+
+/**
+ * When to wake: one jittered time for the device, and for each peer a time before which it is left alone, because
  * it asked for that or could not be served. One owner's trouble does not delay another's readings.
  */
 export class WakeSchedule {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #limits: ScheduleLimits;
-  readonly #penalties = new Map<TenantId, Penalty>();
+  readonly #penalties = new Map<Peer, Penalty>();
   #wake: Until | null = null;
 
   constructor(clock: Clock, random: Random, limits: ScheduleLimits) {
@@ -57,38 +63,44 @@ export class WakeSchedule {
     this.#wake ??= this.#in(Math.floor(this.#random() * this.#limits.jitterMs));
   }
 
+  /** Something is to be sent at once, whatever time was drawn. */
+  hurry(): void {
+    this.#wake = this.#in(0);
+  }
+
   /** A wake began. */
   woke(): void {
     this.#wake = null;
   }
 
-  succeeded(owner: TenantId): void {
+  succeeded(owner: Peer): void {
     this.#penalties.delete(owner);
   }
 
-  later(owner: TenantId, seconds: number): void {
+  later(owner: Peer, seconds: number): void {
     const penalty = this.#penalty(owner);
     penalty.backoff.reset();
     penalty.until = this.#in(Math.ceil(seconds * 1000 * (1 + this.#random() * LATER_SPREAD)));
   }
 
-  failed(owner: TenantId): void {
+  failed(owner: Peer): void {
     const penalty = this.#penalty(owner);
     penalty.until = this.#in(penalty.backoff.nextMs());
   }
 
-  isDue(owner: TenantId): boolean {
-    return this.#notBeforeMs(owner) <= this.#clock.nowMs();
+  isDue(owner: Peer): boolean {
+    return this.notBeforeMs(owner) <= this.#clock.nowMs();
   }
 
   /** When the next wake is worth it, for owners that have readings waiting; null where there are none. */
-  nextMs(owners: Iterable<TenantId>): number | null {
+  nextMs(owners: Iterable<Peer>): number | null {
     let nextMs: number | null = null;
-    for (const owner of owners) nextMs = Math.min(nextMs ?? Infinity, this.#notBeforeMs(owner));
+    for (const owner of owners) nextMs = Math.min(nextMs ?? Infinity, this.notBeforeMs(owner));
     return nextMs === null ? null : Math.max(nextMs, this.#momentOf(this.#wake));
   }
 
-  #notBeforeMs(owner: TenantId): number {
+  /** Since when, or until when, a peer is left alone. */
+  notBeforeMs(owner: Peer): number {
     return this.#momentOf(this.#penalties.get(owner)?.until ?? null);
   }
 
@@ -103,7 +115,7 @@ export class WakeSchedule {
     return until.atMs;
   }
 
-  #penalty(owner: TenantId): Penalty {
+  #penalty(owner: Peer): Penalty {
     const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = this.#limits;
     const known = this.#penalties.get(owner) ?? {
       until: null,

@@ -87,7 +87,7 @@ function withoutProfiles(index: DailyIndex): DailyIndex {
   return { ...index, meters };
 }
 
-function recipientFor({ identity, nowMs, development }: Sealer, tenant: TenantId): Recipient {
+export function recipientFor({ identity, nowMs, development }: Sealer, tenant: TenantId): Recipient {
   const owner = identity.owners[tenant];
   if (owner === undefined)
     throw new HesError('ERR_EDGE_OWNER', `the device holds no sealing certificate of ${tenant}`, {

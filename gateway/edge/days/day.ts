@@ -1,6 +1,7 @@
 import { HesError } from '../../../protocol/errors.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { METERS_MAX } from '../../../protocol/limits.ts';
+import type { Timestamp } from '../../../protocol/reading.ts';
 import type { MeterSnapshot, Snapshot } from '../source.ts';
 import { dayOfOrdinal, type LocalDay } from './calendar.ts';
 import { ClockGuard, type Doubt } from './clock-guard.ts';
@@ -114,6 +115,18 @@ export class DayAccumulator {
   /** The draft of a due day; undefined where that day is not due for that owner. */
   draft({ owner, day }: DueDay): DayDraft | undefined {
     return this.#find(owner)?.draft(day);
+  }
+
+  /** Every meter that was seen in the day in progress, and when last. */
+  latest(): readonly { owner: TenantId; meter: MeterSnapshot; at: Timestamp }[] {
+    return this.#days.flatMap(({ owner, seen }) =>
+      seen.map(({ last, lastAt }) => ({ owner, meter: last, at: lastAt })),
+    );
+  }
+
+  /** How an owner's meters stand now, as the index of the last day that is over (owner-days.ts). */
+  current(owner: TenantId): DayDraft | undefined {
+    return this.#find(owner)?.current();
   }
 
   /** The day is in the outbox: forget it and what is older. */

@@ -152,6 +152,21 @@ export class OwnerDays {
     return true;
   }
 
+  /** The meters of the day in progress, each as it was seen last. */
+  get seen(): readonly MeterDay[] {
+    return this.#meters;
+  }
+
+  /**
+   * How the meters stand now, as the index of the last day that is over: sent beside that day's own where the index
+   * is wanted before the next midnight. It says nothing of quarter-hours.
+   */
+  current(): DayDraft | undefined {
+    if (this.#day === undefined || this.#meters.length === 0) return undefined;
+    const day = dayOfOrdinal(this.#day.ordinal - 1);
+    return draftOf(this.owner, { day, meters: [], closing: this.#lastSeen() });
+  }
+
   draft(day: LocalDay): DayDraft | undefined {
     const ended = this.#ended.find((entry) => entry.day.ordinal === day.ordinal);
     return ended === undefined ? undefined : draftOf(this.owner, ended);

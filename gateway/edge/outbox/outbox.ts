@@ -154,7 +154,9 @@ export class Outbox {
    * @throws ERR_OUTBOX_FULL, ERR_OUTBOX_WRITE, ERR_OUTBOX_LOCKED
    */
   async append(entries: readonly NewEntry[]): Promise<number> {
-    const fresh = withinFrame(entries.filter(({ owner, day }) => !this.isClosed(owner, day)));
+    const fresh = withinFrame(
+      entries.filter(({ owner, day, again }) => again === true || !this.isClosed(owner, day)),
+    );
     if (fresh.length === 0) return 0;
     this.#checkLock();
     await this.#alone(async () => {

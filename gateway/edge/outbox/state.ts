@@ -24,6 +24,8 @@ export interface NewEntry extends SealedForm {
   readonly sequence: number;
   /** The same reading, under the same number, without its profile: kept in case that there is no room. */
   readonly lean?: SealedForm;
+  /** Of a day that is closed already: beside its index, under a number of its own. */
+  readonly again?: boolean;
 }
 
 /** Where sealed bytes are in the file. */

@@ -13,11 +13,13 @@ export interface ConnectOptions {
   readonly limits: UplinkLimits;
   readonly signal: AbortSignal;
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
+  /** Asked for right after CONNACK; none for a device that takes no commands. */
+  readonly topics?: readonly string[];
 }
 
 /**
  * What mqtt.js would do by itself is switched off: the outbox is the only store, the schedule alone decides when to
- * connect, and nothing is subscribed, queued or kept from one connection for the next (docs/adr/0072).
+ * connect, and nothing is queued or kept from one connection for the next (docs/adr/0072).
  */
 const SETTINGS: IClientOptions = {
   protocolVersion: 4,
@@ -32,21 +34,23 @@ const SETTINGS: IClientOptions = {
   log: () => {},
 };
 
-/** One MQTT connection of a device, from handshake to DISCONNECT. It is used for one wake and thrown away. */
+/** One MQTT connection of a device, from handshake to DISCONNECT; thrown away after it. */
 export class Connection {
   readonly #socket: TLSSocket;
   readonly #client: MqttClient;
   readonly #memory: TlsMemory;
   readonly #limits: UplinkLimits;
   readonly #onClose: (() => void)[] = [];
+  readonly #topics: readonly string[];
   #reached = false;
   #accepted = false;
   #resumed = false;
   #failure: HesError | undefined;
 
-  private constructor({ headEnd, identity, memory, limits, onMessage }: ConnectOptions) {
+  private constructor({ headEnd, identity, memory, limits, onMessage, topics = [] }: ConnectOptions) {
     this.#memory = memory;
     this.#limits = limits;
+    this.#topics = topics;
     this.#socket = startTls(headEnd, identity, memory);
     this.#watch(this.#socket);
     this.#client = new MqttClient(() => this.#socket, {
@@ -114,6 +118,22 @@ export class Connection {
     });
   }
 
+  /**
+   * Ask for the topics, QoS 1. Resolves with the SUBACK: whether all of them were granted; false also where it does
+   * not come in time, or never: what else the connection is for goes on without.
+   */
+  subscribe(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), this.#limits.answerTimeoutMs);
+      const end = (granted: boolean): void => {
+        clearTimeout(timer);
+        resolve(granted);
+      };
+      this.onClose(() => end(false));
+      this.#client.subscribe([...this.#topics], { qos: 1 }, (error) => end(!error));
+    });
+  }
+
   /** Cut it, since of no further use. */
   fail(reason: HesError): void {
     if (this.#end(reason)) this.#client.end(true);
@@ -140,7 +160,7 @@ export class Connection {
     socket.once('secureConnect', () => {
       this.#resumed = socket.isSessionReused();
     });
-    guardStream(socket, (refusal) => this.fail(refusal));
+    guardStream(socket, (refusal) => this.fail(refusal), this.#topics.length);
   }
 
   #reasonOf(error: Error & { readonly code?: unknown }): HesError {

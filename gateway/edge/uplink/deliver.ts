@@ -1,9 +1,10 @@
 import { HesError, isHesError } from '../../../protocol/errors.ts';
-import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
-import { type Receipt, readReceipt } from '../../../protocol/receipt.ts';
-import { parseTopic, upTopic } from '../../../protocol/topics.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import type { Receipt } from '../../../protocol/receipt.ts';
 import type { OutboxEntry } from '../outbox/outbox.ts';
-import { aborted, Connection, type ConnectOptions } from './connection.ts';
+import { aborted } from './connection.ts';
+import type { Exchange } from './exchange.ts';
+import type { Connect } from './links.ts';
 
 /** The readings of one owner that wait, oldest first. */
 export interface OwnerBatch {
@@ -21,18 +22,19 @@ export interface OwnerOutcome {
   readonly failure: HesError | null;
 }
 
-export interface DeliverOptions extends Omit<ConnectOptions, 'onMessage'> {
+export interface DeliverOptions {
+  readonly home: () => TenantId;
   readonly batches: readonly OwnerBatch[];
   readonly read: (entry: OutboxEntry) => { readonly sealed: Uint8Array; readonly receiptKey: Uint8Array };
   /** Called after each owner, so that a long backlog is not sent again because the end of it failed. */
   readonly settled: (outcome: OwnerOutcome) => void;
-}
-
-export interface DeliverResult {
-  readonly connections: number;
-  readonly resumed: number;
-  /** Receipts that no reading on the way was the subject of: wrong key, other reading, altered. */
-  readonly receiptsIgnored: number;
+  /** What stands, or a new connection. */
+  readonly connect: Connect;
+  /** Readings of one owner on the way at once. */
+  readonly window: number;
+  readonly signal: AbortSignal;
+  /** Asked before each reading: whether any may be sent at this moment. */
+  readonly mayRead: () => boolean;
 }
 
 /**
@@ -43,51 +45,28 @@ export interface DeliverResult {
  * the next owner's begins on a new connection where the old one is gone. Only when there is no connection to be
  * had at all is the rest given up.
  */
-export async function deliver(options: DeliverOptions): Promise<DeliverResult> {
-  const waiting = new Map<string, Waiting>();
-  const result = { connections: 0, resumed: 0, receiptsIgnored: 0 };
-  const onMessage = (topic: string, payload: Uint8Array): void => {
-    if (!takeReceipt(waiting, options.identity.device, topic, payload)) result.receiptsIgnored++;
-  };
-  let connection: Connection | undefined;
-  let failure: HesError | null = null;
+export async function deliver(options: DeliverOptions): Promise<void> {
   for (const batch of homeFirst(options)) {
-    if (failure === null && (connection === undefined || connection.failure !== undefined)) {
-      try {
-        connection = await Connection.open({ ...options, onMessage });
-        result.connections++;
-        if (connection.resumed) result.resumed++;
-      } catch (error) {
-        failure = asHesError(error);
-      }
-    }
-    if (failure !== null || connection === undefined) {
-      options.settled({ owner: batch.owner, receipts: [], laterSeconds: null, failure });
+    let exchange: Exchange;
+    try {
+      exchange = await options.connect();
+    } catch (error) {
+      options.settled({ owner: batch.owner, receipts: [], laterSeconds: null, failure: asHesError(error) });
       continue;
     }
-    options.settled(await deliverBatch(options, connection, waiting, batch));
+    options.settled(await deliverBatch(options, exchange, batch));
   }
-  await connection?.close();
-  return result;
 }
 
-function homeFirst({ batches, identity }: DeliverOptions): OwnerBatch[] {
-  return batches.toSorted(
-    (one, other) => Number(other.owner === identity.home) - Number(one.owner === identity.home),
-  );
-}
-
-/** A reading on its way. */
-interface Waiting {
-  readonly entry: OutboxEntry;
-  readonly receiptKey: Uint8Array;
-  readonly receipted: (receipt: Receipt) => void;
+function homeFirst({ batches, home }: DeliverOptions): OwnerBatch[] {
+  if (batches.length < 2) return [...batches];
+  const first = home();
+  return batches.toSorted((one, other) => Number(other.owner === first) - Number(one.owner === first));
 }
 
 async function deliverBatch(
-  options: DeliverOptions,
-  connection: Connection,
-  waiting: Map<string, Waiting>,
+  { read, signal, window, mayRead }: DeliverOptions,
+  exchange: Exchange,
   { owner, entries }: OwnerBatch,
 ): Promise<OwnerOutcome> {
   const receipts: { entry: OutboxEntry; receipt: Receipt }[] = [];
@@ -98,7 +77,10 @@ async function deliverBatch(
     while (next < entries.length && laterSeconds === null && failure === null) {
       const entry = entries[next++]!;
       try {
-        const receipt = await deliverOne(options, connection, waiting, entry);
+        // Airplane mode began meanwhile: it waits for the end of it, whoever asks for it.
+        if (!mayRead()) throw aborted();
+        const message = { owner, kind: 'index', sequence: entry.sequence, ...read(entry) } as const;
+        const receipt = await exchange.send(message, signal);
         receipts.push({ entry, receipt });
         if (receipt.verdict === 'later') laterSeconds = Math.max(laterSeconds ?? 0, receipt.seconds);
       } catch (error) {
@@ -106,90 +88,11 @@ async function deliverBatch(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(options.limits.window, entries.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(window, entries.length) }, worker));
   return { owner, receipts, laterSeconds, failure };
 }
 
-/** Publish one reading and wait for its receipt; the PUBACK alone proves nothing. */
-async function deliverOne(
-  options: DeliverOptions,
-  connection: Connection,
-  waiting: Map<string, Waiting>,
-  entry: OutboxEntry,
-): Promise<Receipt> {
-  const { limits, signal, identity } = options;
-  if (connection.failure !== undefined) throw connection.failure;
-  const { sealed, receiptKey } = options.read(entry);
-  const name = `${entry.owner} ${entry.sequence}`;
-  let timer: NodeJS.Timeout | undefined;
-  let stop: (() => void) | undefined;
-  try {
-    return await new Promise<Receipt>((resolve, reject) => {
-      const giveUp = (reason: HesError): void => {
-        reject(reason);
-        connection.fail(reason);
-      };
-      stop = (): void => giveUp(aborted());
-      if (signal.aborted) return stop();
-      signal.addEventListener('abort', stop, { once: true });
-      waiting.set(name, { entry, receiptKey, receipted: resolve });
-      connection.onClose(() => reject(connection.failure));
-      const wait = (ms: number, code: 'ERR_UPLINK_TIMEOUT' | 'ERR_UPLINK_RECEIPT', what: string): void => {
-        clearTimeout(timer);
-        timer = setTimeout(() => giveUp(new HesError(code, what)), ms);
-      };
-      wait(limits.answerTimeoutMs, 'ERR_UPLINK_TIMEOUT', 'no receipt came in time');
-      connection.publish(upTopic(entry.owner, identity.device, 'index'), sealed, () => {
-        // The usual order is receipt, then PUBACK: then there is nothing left to wait for.
-        if (waiting.has(name))
-          wait(limits.receiptGraceMs, 'ERR_UPLINK_RECEIPT', 'acknowledged, but no valid receipt came');
-      });
-    });
-  } finally {
-    clearTimeout(timer);
-    if (stop !== undefined) signal.removeEventListener('abort', stop);
-    waiting.delete(name);
-  }
-}
-
-/** Match a message to the reading that it proves delivered; false where there is none. */
-function takeReceipt(
-  waiting: Map<string, Waiting>,
-  device: DeviceId,
-  topicText: string,
-  payload: Uint8Array,
-): boolean {
-  try {
-    const topic = parseTopic(topicText);
-    if (topic.kind !== 'receipt' || topic.device !== device) return false;
-    for (const [name, { entry, receiptKey, receipted }] of waiting) {
-      if (entry.owner !== topic.tenant) continue;
-      const receipt = tryReceipt(receiptKey, payload, {
-        tenant: entry.owner,
-        device,
-        sequence: entry.sequence,
-      });
-      if (receipt === undefined) continue;
-      waiting.delete(name);
-      receipted(receipt);
-      return true;
-    }
-  } catch (error) {
-    if (!isHesError(error)) throw error;
-  }
-  return false;
-}
-
-function tryReceipt(...[key, bytes, expected]: Parameters<typeof readReceipt>): Receipt | undefined {
-  try {
-    return readReceipt(key, bytes, expected);
-  } catch (error) {
-    if (isHesError(error)) return undefined;
-    throw error;
-  }
-}
-
-function asHesError(error: unknown): HesError {
+export function asHesError(error: unknown): HesError {
   return isHesError(error)
     ? error
     : new HesError('ERR_UPLINK_CLOSED', 'the wake ended early', { cause: error });

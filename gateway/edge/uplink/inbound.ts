@@ -10,6 +10,7 @@ const LENGTH_BYTES_MAX = 4;
 
 const CONNACK = 2;
 const PUBLISH = 3;
+const SUBACK = 9;
 
 /** §3.3.1.2: QoS 2 was not asked for, and both bits together are no QoS; what is kept for it would have no bound. */
 const QOS_2_BIT = 0b0100;
@@ -19,7 +20,7 @@ interface Row {
   readonly bytesMax: number;
 }
 
-/** What a head-end may send to a device that never subscribes (§2.2.1), and how long it then is behind its head. */
+/** What a head-end may send to a device (§2.2.1), and how long it then is behind its head. */
 const ROWS: Readonly<Partial<Record<number, Row>>> = {
   [CONNACK]: { bytesMin: 2, bytesMax: 2 },
   [PUBLISH]: { bytesMin: 3, bytesMax: INBOUND_BYTES_MAX },
@@ -27,17 +28,26 @@ const ROWS: Readonly<Partial<Record<number, Row>>> = {
   13 /* PINGRESP */: { bytesMin: 0, bytesMax: 0 },
 };
 
+/** §3.9: a message id, and a return code for each topic of the one SUBSCRIBE. */
+const subackRow = (topics: number): Row => ({ bytesMin: 2 + topics, bytesMax: 2 + topics });
+
 /**
  * Follows what the head-end sends by the packets' fixed headers alone: mqtt.js has no bound of its own on a
  * packet's length, and keeps whatever comes with QoS 2. It holds a few numbers and no byte.
  */
 export class InboundGuard {
+  readonly #suback: Row | undefined;
   #row: Row | undefined;
   #first = true;
   /** Bytes of the current packet's body that are still to come. */
   #body = 0;
   #length = 0;
   #lengthBytes = 0;
+
+  /** @param topics how many the device subscribes to; where there are none, no SUBACK may come */
+  constructor(topics = 0) {
+    this.#suback = topics === 0 ? undefined : subackRow(topics);
+  }
 
   /** @throws ERR_UPLINK_PROTOCOL: the connection is of no further use then */
   inspect(chunk: Uint8Array): void {
@@ -54,7 +64,7 @@ export class InboundGuard {
 
   #begin(byte: number): Row {
     const type = byte >> 4;
-    const row = ROWS[type];
+    const row = type === SUBACK ? this.#suback : ROWS[type];
     // §3.2: CONNACK is the first packet, and there is one.
     if (row === undefined || (type === CONNACK) !== this.#first)
       throw protocolError('a packet that no head-end sends here');
@@ -85,8 +95,8 @@ export class InboundGuard {
  * go on with it after it was ended, in a store that is gone, and throw. `push` is where a stream hands its bytes to
  * its reader; it is replaced on this one socket, since a stream in between would cost a copy and an event per chunk.
  */
-export function guardStream(stream: Duplex, refuse: (refusal: HesError) => void): void {
-  const guard = new InboundGuard();
+export function guardStream(stream: Duplex, refuse: (refusal: HesError) => void, topics = 0): void {
+  const guard = new InboundGuard(topics);
   const push = stream.push;
   let refused = false;
   stream.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {

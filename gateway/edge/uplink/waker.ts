@@ -5,8 +5,11 @@ import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Outbox, OutboxEntry, Settlement } from '../outbox/outbox.ts';
 import type { WakeSchedule } from '../schedule.ts';
-import { deliver, type OwnerBatch, type OwnerOutcome } from './deliver.ts';
+import { type Commanded, CommandLane } from './command-lane.ts';
+import { asHesError, deliver, type OwnerBatch, type OwnerOutcome } from './deliver.ts';
+import type { ExchangeOptions } from './exchange.ts';
 import type { UplinkLimits } from './limits.ts';
+import { type Connect, type LinkCount, Links, onceFailed } from './links.ts';
 import type { HeadEnd, TlsMemory } from './tls.ts';
 
 /** A reading by whose it is and the ordinal of the day that it closes. */
@@ -37,6 +40,10 @@ export interface WakeResult {
   /** Connections made, and how many of them resumed a TLS session. */
   readonly connections: number;
   readonly resumed: number;
+  /** Commands that came since the last wake. */
+  readonly commands: number;
+  /** Results and reports that got their receipt since the last wake. */
+  readonly results: number;
 }
 
 type Tally = Record<'delivered' | 'duplicates' | 'refused' | 'later' | 'failed', number>;
@@ -50,19 +57,87 @@ export interface WakerOptions {
   readonly counters: Counters;
 }
 
-/** One wake of a device: what is due goes out, what was proven delivered leaves the outbox, the rest stays. */
+/** What a wake is for, where a device takes commands. */
+export interface CommandedWakes {
+  readonly commanded: Commanded;
+  /** The end of the device. */
+  readonly signal: AbortSignal;
+  /** Whether a connection outlasts its wake. */
+  readonly stay: () => boolean;
+}
+
+const NO_WAKE = {
+  settled: [],
+  delivered: 0,
+  duplicates: 0,
+  refused: 0,
+  later: 0,
+  failed: 0,
+  failure: null,
+  receiptsIgnored: 0,
+  connections: 0,
+  resumed: 0,
+  commands: 0,
+  results: 0,
+} as const satisfies WakeResult;
+
+/**
+ * One wake of a device: what is due goes out, what was proven delivered leaves the outbox, the rest stays. A device
+ * under command subscribes beside that, and the wake goes on until no command and no result is in hand: a head-end
+ * answers the SUBSCRIBE, and gives the receipt of a result, only after it sent the next command (docs/adr/0155).
+ */
 export class Waker {
   readonly #options: WakerOptions;
   readonly #tls: TlsMemory = { session: undefined };
+  readonly #links: Links;
+  #wakes: CommandedWakes | null = null;
+  #lane: CommandLane | null = null;
+  #strays = 0;
 
   constructor(options: WakerOptions) {
     this.#options = options;
+    this.#links = new Links(
+      (exchange) => this.#lane?.attach(exchange),
+      () => {
+        // Who stays comes back; who does not comes back with whatever waits.
+        if (this.#wakes?.stay() === true) options.schedule.failed('head-end');
+      },
+    );
+  }
+
+  /** From now on with commands. */
+  obey(wakes: CommandedWakes): void {
+    const { schedule, log, counters } = this.#options;
+    const { commanded, signal } = wakes;
+    const silenced = (): void => void this.#links.close();
+    this.#wakes = wakes;
+    this.#lane = new CommandLane({ commanded, schedule, log, counters, signal, silenced });
+  }
+
+  get isConnected(): boolean {
+    return this.#links.current !== undefined;
+  }
+
+  /** Send results over the connection that stands, if one does. */
+  sendResults(): void {
+    this.#lane?.send();
+  }
+
+  /** Let go of a connection that was kept. */
+  async close(): Promise<void> {
+    await this.#links.close();
+    await this.#lane?.idle();
   }
 
   async wake(identityOf: () => DeviceIdentity, signal: AbortSignal): Promise<WakeResult> {
-    const { outbox, schedule, headEnd, limits, counters } = this.#options;
+    const { outbox, schedule, counters, limits } = this.#options;
+    const lane = this.#lane;
+    const commanded = this.#wakes?.commanded;
+    if (commanded?.silent === true) return NO_WAKE;
     schedule.woke();
-    const batches = this.#batches();
+    const mayRead = (): boolean => commanded?.speaksOfResultsOnly !== true;
+    const batches = mayRead() ? this.#batches() : [];
+    if (batches.length === 0 && lane === null) return NO_WAKE;
     const tally: Tally = { delivered: 0, duplicates: 0, refused: 0, later: 0, failed: 0 };
     const readings: SettledReading[] = [];
     let failure: HesError | null = null;
@@ -71,15 +146,65 @@ export class Waker {
       readings.push(...this.#settle(outcome, batch.entries.length, tally));
       failure ??= outcome.failure;
     };
-    if (batches.length === 0)
-      return { ...tally, settled: [], failure, receiptsIgnored: 0, connections: 0, resumed: 0 };
-    const identity = identityOf();
-    const memory = this.#tls;
+    const count: LinkCount = { connections: 0, resumed: 0 };
+    // Read when it is needed: a connection that stands knows who it is.
+    let loaded: DeviceIdentity | undefined;
+    const identity = (): DeviceIdentity => (loaded ??= identityOf());
+    const connect = this.#connect(identity, signal, count);
+    if (lane !== null) failure = await this.#begin(connect, lane);
+    const home = (): TenantId => identity().home;
     const read = (entry: OutboxEntry) => outbox.read(entry);
-    const result = await deliver({ headEnd, identity, memory, limits, signal, batches, read, settled });
-    for (const [name, count] of Object.entries({ ...tally, receiptsIgnored: result.receiptsIgnored }))
-      if (count > 0) counters.count(`edge.${name}`, count);
-    return { ...tally, settled: readings, failure, ...result };
+    await deliver({ home, batches, read, settled, connect, window: limits.window, signal, mayRead });
+    if (lane !== null) await this.#obeyed(lane);
+    if (this.#wakes?.stay() !== true) await this.#links.close();
+    const receiptsIgnored = this.#strays;
+    this.#strays = 0;
+    for (const [name, number] of Object.entries({ ...tally, receiptsIgnored }))
+      if (number > 0) counters.count(`edge.${name}`, number);
+    const { commands, results } = lane?.take() ?? NO_WAKE;
+    return { ...tally, settled: readings, failure, receiptsIgnored, ...count, commands, results };
+  }
+
+  #connect(identity: () => DeviceIdentity, signal: AbortSignal, count: LinkCount): Connect {
+    const { headEnd, limits } = this.#options;
+    const lane = this.#lane;
+    const options = (): ExchangeOptions => ({
+      headEnd,
+      identity: identity(),
+      memory: this.#tls,
+      limits,
+      signal,
+      onStray: () => void this.#strays++,
+      onCommand: lane === null ? undefined : (tenant, sealed) => lane.arrived(tenant, sealed),
+    });
+    return onceFailed(() => this.#links.take(options, count), asHesError);
+  }
+
+  /** Commands and results go with the first flight; whoever cannot be reached is left alone for a while. */
+  async #begin(connect: Connect, lane: CommandLane): Promise<HesError | null> {
+    const { schedule } = this.#options;
+    try {
+      await connect();
+      schedule.succeeded('head-end');
+      lane.send();
+      return null;
+    } catch (error) {
+      const failure = asHesError(error);
+      if (failure.code !== 'ERR_UPLINK_ABORTED') schedule.failed('head-end');
+      return failure;
+    }
+  }
+
+  /** Until nothing is in hand over the connection that stands. */
+  async #obeyed(lane: CommandLane): Promise<void> {
+    for (let exchange = this.#links.current; exchange !== undefined; ) {
+      const granted = await exchange.subscribed;
+      if (!granted && exchange.failure === undefined) this.#options.counters.count('edge.subscribe.refused');
+      await lane.idle();
+      const { current } = this.#links;
+      if (current === exchange) return;
+      exchange = current;
+    }
   }
 
   /** What waits, by owner, without the owners that want to be left alone. */
