@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { positiveNumber, wholeNumber } from '../numbers.ts';
+import { addFleetCommands } from './fleet-command.ts';
 import type { EmulateMeterFlags } from './options.ts';
 
 /** `hes emulate …`: a meter to try everything with. */
@@ -52,6 +53,8 @@ export function addEmulateCommands(program: Command): void {
       const { listDialects } = await import('./dialects.ts');
       listDialects();
     });
+
+  addFleetCommands(emulate);
 }
 
 function collect(text: string, before: readonly string[] = []): readonly string[] {
