@@ -65,6 +65,13 @@ export const fleetConfig = z
       }),
     ]),
     clock: clockConfig.default({ kind: 'real' }),
+    /** Devices of a run that lives with the clock take commands; those of a bounded run and recordings do not. */
+    commands: z
+      .strictObject({
+        /** Devices that stay connected, so that commands come at once; the others hear of them when they wake. */
+        stayMax: whole(0, FLEET_METERS_MAX).default(500),
+      })
+      .prefault({}),
     limits: z
       .strictObject({
         /** Devices of one home tenant that are awake at once. */

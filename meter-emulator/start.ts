@@ -5,11 +5,15 @@ import type { Counters } from '../gateway/runtime/counters.ts';
 import type { Log } from '../gateway/runtime/log.ts';
 import { type Random, systemRandom } from '../gateway/runtime/random.ts';
 import type { FleetConfig } from './config.ts';
+import { openFleetSocket } from './control/server.ts';
 import { loadInput } from './input.ts';
+import { Attendant, type AttendantOptions } from './run/attendant.ts';
+import { FleetCommands } from './run/commands.ts';
 import { runContinuously } from './run/continuous.ts';
 import type { OpenEdge } from './run/edge-handle.ts';
 import { openEdges } from './run/edges.ts';
 import { runOnce } from './run/once.ts';
+import type { Station } from './run/station.ts';
 import { Tally, type TenantTally } from './run/tally.ts';
 import { Visits } from './run/visits.ts';
 
@@ -72,9 +76,12 @@ export async function startFleet(options: StartFleetOptions): Promise<RunningFle
   const speed = config.clock.kind === 'simulated' ? config.clock.speed : 1;
   const { concurrency, openMax, retryBaseMs, retryMaxMs } = config.limits;
   const jitterMs = config.run.kind === 'continuous' ? (config.run.jitterHours * HOUR_MS) / speed : 0;
+  const isLiving = config.run.kind === 'continuous' && config.source.kind === 'emulated';
+  const commands = isLiving ? commandsOf(config, input.stations, clock, log) : undefined;
   const open =
     options.open ??
     openEdges({
+      ...(commands === undefined ? {} : { commands }),
       data: config.data,
       headEnd: headEndOf(config),
       jitterMs: config.source.kind === 'telegrams' ? 0 : jitterMs,
@@ -84,12 +91,24 @@ export async function startFleet(options: StartFleetOptions): Promise<RunningFle
       log,
       counters,
     });
-  const visits = new Visits({ open, openMax, tally, counters, signal });
+  const visits = new Visits({
+    open,
+    openMax,
+    tally,
+    counters,
+    signal,
+    ...(commands === undefined ? {} : { commands }),
+  });
+  const attendant =
+    commands === undefined || options.open !== undefined
+      ? undefined
+      : await attend({ config, commands, visits, clock, log });
 
   const run = async (): Promise<FleetReport> => {
     try {
-      if (config.run.kind === 'continuous' && config.source.kind === 'emulated')
+      if (isLiving)
         await runContinuously({
+          ...(commands === undefined ? {} : { commands }),
           visits,
           tally,
           stations: input.stations,
@@ -110,6 +129,7 @@ export async function startFleet(options: StartFleetOptions): Promise<RunningFle
           signal,
         });
     } finally {
+      await attendant?.close();
       await visits.stop();
     }
     const tenants = tally.tenants();
@@ -134,6 +154,38 @@ export async function startFleet(options: StartFleetOptions): Promise<RunningFle
       await done.catch(() => undefined);
     },
   };
+}
+
+function commandsOf(
+  { data, clock: kept, commands: { stayMax } }: FleetConfig,
+  stations: readonly Station[],
+  meteringClock: Clock,
+  log: Log,
+): FleetCommands {
+  const realSeconds =
+    kept.kind === 'simulated'
+      ? (seconds: number) => (kept.startedAtMs + (seconds * 1_000 - kept.originMs) / kept.speed) / 1_000
+      : (seconds: number) => seconds;
+  return new FleetCommands({ data, stations, meteringClock, realSeconds, stayMax, log });
+}
+
+interface AttendOptions extends Omit<AttendantOptions, 'meteringClock'> {
+  readonly config: FleetConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A fleet does its work also where nobody can press its buttons. */
+async function attend({ config, commands, visits, clock, log }: AttendOptions) {
+  // Slices share a data folder, and there is one socket in it: the first answers for its own devices.
+  if (config.source.kind !== 'emulated' || config.source.slice.index > 0) return undefined;
+  const attendant = new Attendant({ commands, visits, meteringClock: clock });
+  try {
+    return await openFleetSocket(config.data, (request) => attendant.answer(request), log);
+  } catch (error) {
+    log.warn({ err: error }, 'nobody can look at the meters of this fleet');
+    return undefined;
+  }
 }
 
 function headEndOf({ front: { host, port, servername } }: FleetConfig) {

@@ -112,9 +112,14 @@ export class CommandedMeter {
       .catch(() => undefined);
   }
 
+  /** Whether time alone can change something: ten thousand meters that wait for nothing cost no tick. */
+  get isLively(): boolean {
+    return this.#operations !== null && waitsForTime(this.#operations.state);
+  }
+
   /** A second has passed; `loadW` is the power that is taken, asked for only where a limit looks at it. */
   async tick(loadW: () => number): Promise<void> {
-    if (!this.power || !isLively(this.operations.state)) return;
+    if (!this.isLively || !this.power) return;
     const nowMs = this.#clock.nowMs();
     const { limiterW, breaker } = this.operations.state;
     if (limiterW !== null && breaker?.position === 1)
@@ -137,8 +142,7 @@ export class CommandedMeter {
   }
 }
 
-/** Whether time alone can change something: ten thousand meters that wait for nothing cost no tick. */
-function isLively({ nextTariff, message, limiterW, breaker, valves }: MeterState): boolean {
+function waitsForTime({ nextTariff, message, limiterW, breaker, valves }: MeterState): boolean {
   return (
     nextTariff !== null ||
     message !== null ||

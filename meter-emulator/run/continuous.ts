@@ -2,6 +2,7 @@ import { dayAfter, dayAt, type LocalDay } from '../../gateway/edge/days/calendar
 import { sleep } from '../../gateway/runtime/backoff.ts';
 import type { Clock } from '../../gateway/runtime/clock.ts';
 import type { Counters } from '../../gateway/runtime/counters.ts';
+import type { FleetCommands } from './commands.ts';
 import { DueQueue } from './due-queue.ts';
 import { Lanes } from './lanes.ts';
 import type { Station } from './station.ts';
@@ -19,6 +20,8 @@ export interface ContinuousRunOptions {
   readonly concurrency: number;
   readonly counters: Counters;
   readonly signal: AbortSignal;
+  /** Where devices take commands. */
+  readonly commands?: FleetCommands;
 }
 
 /** Closing is work for the processor; more at once only waits for the disk. */
@@ -61,6 +64,7 @@ export async function runContinuously(options: ContinuousRunOptions): Promise<vo
   const closeAll = (day: LocalDay): void => {
     tally.beginDay(day.name);
     for (const diary of diaries) {
+      if (visits.isSilent(diary.station)) continue;
       for (const owner of diary.station.owners) tally.expect(owner);
       diary.dayOver(day);
       closings.add(diary.closeNext);
@@ -75,6 +79,12 @@ export async function runContinuously(options: ContinuousRunOptions): Promise<vo
       });
     await closings.idle();
   };
+  options.commands?.begin({
+    hurry: (station) => wakes.hurry(station),
+    airplaneEnded: (station) => {
+      for (const owner of station.owners) tally.expect(owner);
+    },
+  });
   try {
     let day = dayAt(Math.floor(clock.nowMs() / 1_000));
     counters.gauge('fleet.daysBehind', () => diaries.reduce((most, { behind }) => Math.max(most, behind), 0));
@@ -85,6 +95,7 @@ export async function runContinuously(options: ContinuousRunOptions): Promise<vo
     }
     if (fault.signal.aborted) throw fault.signal.reason;
   } finally {
+    options.commands?.end();
     stop();
     await Promise.all([closings.stop(), wakes.stop()]);
   }
@@ -133,6 +144,7 @@ class Diary {
     const day = this.#next;
     if (day === undefined) return null;
     if (this.#visits.isBusy(station)) return AWAKE_RETRY_MS;
+    if (this.#visits.isDark(station)) return TROUBLE_RETRY_MS;
     this.#begun ||= await this.#visits.begin(station, [day]);
     const closed = this.#begun ? await this.#visits.close(station, [day]) : 0;
     this.#wakes.add(station);

@@ -9,6 +9,7 @@ import { readDeviceIdentity } from '../../pki/identity.ts';
 import { deviceIdentityFile } from '../../pki/layout.ts';
 import { HesError } from '../../protocol/errors.ts';
 import type { EmulatorErrorCode } from '../errors.ts';
+import type { FleetCommands } from './commands.ts';
 import type { EdgeHandle, OpenEdge, Settled } from './edge-handle.ts';
 import type { Station } from './station.ts';
 
@@ -25,6 +26,8 @@ export interface EdgesOptions {
   readonly counters: Counters;
   /** The real clock: certificates and back-off do not live on simulated time. */
   readonly clock?: Clock;
+  /** Where devices take commands; without it they send readings only. */
+  readonly commands?: FleetCommands;
 }
 
 const OUTCOMES = { delivered: 'delivered', duplicate: 'duplicate', refused: 'refused' } as const;
@@ -41,7 +44,7 @@ export function openEdges(options: EdgesOptions): OpenEdge {
     },
   };
   return async (station) => {
-    const device = EdgeDevice.open({
+    const own: EdgeDeviceOptions = {
       directory: join(devices, station.id),
       identity: { device: station.id, load: () => loadIdentity(devices, station) },
       owners: station.ownerOf,
@@ -53,12 +56,16 @@ export function openEdges(options: EdgesOptions): OpenEdge {
       limits,
       missedDays,
       development: true,
-    });
-    return handleOf(device, clock);
+    };
+    const opening = options.commands?.opening(station) ?? null;
+    if (opening === null) return handleOf(EdgeDevice.open(own), clock, () => undefined);
+    const device = await EdgeDevice.start({ ...own, commands: opening.commands });
+    opening.opened(device);
+    return handleOf(device, clock, opening.released);
   };
 }
 
-function handleOf(device: EdgeDevice, clock: Clock): EdgeHandle {
+function handleOf(device: EdgeDevice, clock: Clock, released: () => void): EdgeHandle {
   return {
     closedThrough: (owner) => device.closedThrough(owner),
     waiting: () => device.waiting(),
@@ -80,7 +87,10 @@ function handleOf(device: EdgeDevice, clock: Clock): EdgeHandle {
       const nextMs = device.nextWakeMs();
       return nextMs === null ? null : Math.max(0, nextMs - clock.nowMs());
     },
-    release: () => device.close(),
+    release: async () => {
+      released();
+      await device.close();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { dayOfOrdinal, type LocalDay } from '../../gateway/edge/days/calendar.ts';
 import type { Counters } from '../../gateway/runtime/counters.ts';
 import { isHesError } from '../../protocol/errors.ts';
+import type { FleetCommands } from './commands.ts';
 import type { EdgeHandle, IndexName, OpenEdge } from './edge-handle.ts';
 import { EdgePool } from './edge-pool.ts';
 import type { Station } from './station.ts';
@@ -13,6 +14,8 @@ export interface VisitOptions {
   readonly tally: Tally;
   readonly counters: Counters;
   readonly signal: AbortSignal;
+  /** What commands and people on site did to a device. */
+  readonly commands?: Pick<FleetCommands, 'isSilent' | 'isDark'>;
 }
 
 /** Troubles of one device that may pass: it is tried again, and the others do not wait for it. */
@@ -86,6 +89,7 @@ export class Visits {
   async wake(station: Station): Promise<number | null> {
     const { counters, tally, signal } = this.#options;
     const again = await this.#use(station, async (edge) => {
+      if (this.isDark(station)) return { inMs: TROUBLE_RETRY_MS };
       const inMs = edge.nextWakeInMs();
       if (inMs === null || inMs > 0) return { inMs };
       const { settled, failure } = await edge.wake(signal);
@@ -105,12 +109,27 @@ export class Visits {
         through: Math.min(...station.owners.map((owner) => edge.closedThrough(owner) ?? last.ordinal)),
       };
     });
-    if (found === null) return;
+    if (found === null || this.isSilent(station)) return;
     const days: LocalDay[] = [];
     for (let day = Math.max(found.through + 1, last.ordinal - CATCH_UP_DAYS_MAX); day <= last.ordinal; day++)
       days.push(dayOfOrdinal(day));
     for (const owner of station.owners) this.#options.tally.expect(owner, days.length);
     if (days.length > 0 && (await this.begin(station, days))) await this.close(station, days);
+  }
+
+  /** Have a device open while something is done with it. @throws what opening it throws */
+  with(station: Station, act: () => Promise<void>): Promise<void> {
+    return this.#pool.use(station, act);
+  }
+
+  /** In airplane mode no index is owed. */
+  isSilent(station: Station): boolean {
+    return this.#options.commands?.isSilent(station) ?? false;
+  }
+
+  /** Without power nothing is closed and nothing sent; it is done when power is back. */
+  isDark(station: Station): boolean {
+    return this.#options.commands?.isDark(station) ?? false;
   }
 
   /** Whether a device is awake or closing a day at this moment. */

@@ -1,0 +1,195 @@
+import { join } from 'node:path';
+import type { EdgeCommands, EdgeDevice } from '../../gateway/edge/device.ts';
+import type { Notice } from '../../gateway/edge/operations/step.ts';
+import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
+import type { Log } from '../../gateway/runtime/log.ts';
+import type { DeviceId } from '../../protocol/identity.ts';
+import { CommandedMeter } from '../operations/commanded-meter.ts';
+import { installationOf } from '../operations/installation.ts';
+import { EmulatedStation } from './emulated-station.ts';
+import type { Station } from './station.ts';
+
+export interface FleetCommandsOptions {
+  /** Devices lie in `<data>/devices/<id>`. */
+  readonly data: string;
+  readonly stations: readonly Station[];
+  /** The time that registers live in. */
+  readonly meteringClock: Clock;
+  /** A second of metering time by the real clock, by which people sign. */
+  readonly realSeconds: (meteringSeconds: number) => number;
+  /** Devices that stay connected; the others hear of commands when they wake. */
+  readonly stayMax: number;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly leakTestMs?: number;
+}
+
+/** Whom the commands of a fleet tell that a device has something to do. */
+export interface CommandsListener {
+  /** Its next wake may be due sooner than was thought. */
+  hurry(station: Station): void;
+  /** It speaks again, and sends what its meters show now. */
+  airplaneEnded(station: Station): void;
+}
+
+/** A second is what the rules of a meter are made in. */
+const TICK_MS = 1_000;
+/** What somebody did at a meter is on its way within some seconds, or fails and is tried again by the schedule. */
+const ATTENTIVE_TICKS = 10;
+
+/** A device of the fleet that is open at this moment, with the hardware around its edge. */
+export interface LiveMeter {
+  readonly station: EmulatedStation;
+  readonly meter: CommandedMeter;
+  readonly device: EdgeDevice;
+  /** Whether it keeps its connection while it has power. */
+  readonly stays: boolean;
+}
+
+interface Kept extends LiveMeter {
+  ticking: boolean;
+  attention: number;
+}
+
+/** A device that is being opened: what its edge is given, and what happens once it is there, and when it goes. */
+export interface Opening {
+  readonly commands: EdgeCommands;
+  opened(device: EdgeDevice): void;
+  released(): void;
+}
+
+/**
+ * The commanded side of a fleet that lives with the clock: hardware for each device, a tick a second for those that
+ * wait for something, and what runs by itself told to whoever wakes devices.
+ */
+export class FleetCommands {
+  readonly #options: FleetCommandsOptions;
+  readonly #stations: ReadonlyMap<DeviceId, EmulatedStation>;
+  readonly #staying: ReadonlySet<DeviceId>;
+  readonly #live = new Map<DeviceId, Kept>();
+  #listener: CommandsListener | null = null;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: FleetCommandsOptions) {
+    this.#options = options;
+    const emulated = options.stations.filter((station) => station instanceof EmulatedStation);
+    this.#stations = new Map(emulated.map((station) => [station.id, station]));
+    this.#staying = new Set(emulated.slice(0, options.stayMax).map(({ id }) => id));
+  }
+
+  begin(listener: CommandsListener): void {
+    this.#listener = listener;
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#listener = null;
+  }
+
+  stationOf(device: DeviceId): EmulatedStation | undefined {
+    return this.#stations.get(device);
+  }
+
+  /** Undefined while the device is not open. */
+  live(device: DeviceId): LiveMeter | undefined {
+    return this.#live.get(device);
+  }
+
+  /** In airplane mode, and its operator knows: no index is owed. */
+  isSilent({ id }: Station): boolean {
+    return this.#live.get(id)?.device.operations?.silent ?? false;
+  }
+
+  /** Whether the street of a device has no power: it closes no day and sends nothing. */
+  isDark({ id }: Station): boolean {
+    return this.#live.get(id)?.meter.power === false;
+  }
+
+  /** Something was done at a meter: what comes of it is sent soon. */
+  attend({ id }: Station): void {
+    const kept = this.#live.get(id);
+    if (kept === undefined) return;
+    kept.attention = ATTENTIVE_TICKS;
+    this.#hurryWhereDue(kept);
+  }
+
+  /** Null for a device that takes no commands, such as a recording. */
+  opening({ id }: Station): Opening | null {
+    const station = this.#stations.get(id);
+    if (station === undefined) return null;
+    const { data, clock = systemClock, meteringClock, realSeconds, leakTestMs } = this.#options;
+    const meter = new CommandedMeter({
+      directory: join(data, 'devices', id),
+      installation: installationOf(station.plan),
+      clock,
+      ...(leakTestMs === undefined ? {} : { leakTestMs }),
+    });
+    const stays = this.#staying.has(id);
+    return {
+      commands: {
+        installation: meter.installation,
+        hardware: meter.hardware,
+        stay: stays && meter.power,
+        realSeconds,
+        snapshot: () => station.snapshotAt(meteringClock.nowMs()),
+        onNotice: (notice) => this.#notice(station, notice),
+      },
+      opened: (device) => {
+        const { operations } = device;
+        if (operations === null) return;
+        meter.attach(operations);
+        // A meter that was never commanded prints what it always printed.
+        station.conditions = () => meter.conditions();
+        this.#live.set(id, { station, meter, device, stays, ticking: false, attention: 0 });
+      },
+      released: () => {
+        station.conditions = null;
+        meter.stop();
+        this.#live.delete(id);
+      },
+    };
+  }
+
+  #notice(station: EmulatedStation, notice: Notice): void {
+    // The operations are in the middle of it: what follows takes its turn.
+    setImmediate(() => {
+      const kept = this.#live.get(station.id);
+      if (kept === undefined) return;
+      if (notice === 'airplane-ended') {
+        this.#listener?.airplaneEnded(station);
+        kept.device.observe(station.showFrom(this.#options.meteringClock.nowMs()));
+      }
+      this.attend(station);
+    });
+  }
+
+  #tick(): void {
+    for (const kept of this.#live.values()) {
+      if (!kept.ticking && kept.meter.isLively) void this.#tickOne(kept);
+      if (kept.attention > 0) kept.attention--;
+      if (kept.stays || kept.attention > 0) this.#hurryWhereDue(kept);
+    }
+  }
+
+  async #tickOne(kept: Kept): Promise<void> {
+    kept.ticking = true;
+    try {
+      await kept.meter.tick(() => kept.station.loadAt(this.#options.meteringClock.nowMs()));
+    } catch (error) {
+      this.#options.log.warn(
+        { err: error, device: kept.station.id },
+        'a meter could not do what its time brings',
+      );
+    } finally {
+      kept.ticking = false;
+    }
+  }
+
+  #hurryWhereDue({ station, device, meter }: Kept): void {
+    if (!meter.power) return;
+    const nextMs = device.nextWakeMs();
+    if (nextMs !== null && nextMs <= (this.#options.clock ?? systemClock).nowMs())
+      this.#listener?.hurry(station);
+  }
+}
