@@ -15,7 +15,7 @@ export type UplinkAnswer =
 /**
  * Why there is no receipt: nothing that the sealed bytes gave could prove to the device who answered
  * (`envelope`, `oversize`), or the router had no room to open them (`overloaded`, `stopping`), or it failed
- * (`internal`), or nobody takes this kind of message yet (`unsupported`).
+ * (`internal`), or it does not take this kind of message (`unsupported`: another version).
  */
 export const UPLINK_REFUSALS = {
   envelope: 1,

@@ -20,6 +20,8 @@ interface Judged {
     readonly Tenant: string;
     readonly Device: string;
     readonly Sequence: number;
+    /** What asked for the reading; a record of a day has none. */
+    readonly Command?: string;
   };
 }
 
@@ -46,9 +48,10 @@ export function inspect(
   tenant: string,
 ): { readonly id: string | undefined; readonly code: RejectionCode | undefined } {
   if (!schema()(record)) return { id: claimedId(record), code: 'schema' };
-  const { MessageID: id, Tenant, Device, Sequence } = record.Header;
+  const { MessageID: id, Tenant, Device, Sequence, Command } = record.Header;
   if (Tenant !== tenant) return { id, code: 'tenant' };
-  return { id, code: id === `${Device}/${Tenant}/${Sequence}` ? undefined : 'key' };
+  const key = `${Device}/${Tenant}/${Command === undefined ? Sequence : `read/${Command}`}`;
+  return { id, code: id === key ? undefined : 'key' };
 }
 
 function claimedId(record: unknown): string | undefined {

@@ -37,6 +37,6 @@ export async function openRecordOut(
 
 function tellKey(line: string, { tenant, known }: { tenant: string; known: (key: string) => void }): void {
   if (!line.startsWith(`{"tenant":"${tenant}",`)) return;
-  const key = /"MessageID":"([0-9a-f]{16}\/[a-z0-9]+\/[0-9]+)"/.exec(line)?.[1];
+  const key = /"MessageID":"([0-9a-f]{16}\/[a-z0-9]+\/(?:[0-9]+|read\/[0-9a-f]{32}))"/.exec(line)?.[1];
   if (key !== undefined) known(key);
 }

@@ -7,6 +7,7 @@ import { householdIndex } from '../../gateway/router/testing/household.ts';
 import { Counters } from '../../gateway/runtime/counters.ts';
 import { silentLog } from '../../gateway/runtime/log.ts';
 import { seededRandom } from '../../gateway/runtime/random.ts';
+import type { CommandId } from '../../protocol/command/id.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { mdmStandInConfig } from './config.ts';
 import { startMdmStandIns } from './service.ts';
@@ -21,6 +22,15 @@ const record = (sequence: number, tenant = ORES) =>
   JSON.parse(write(householdIndex(tenant, DEVICE, sequence, seededRandom(1)), []).toString()) as {
     Header: Record<string, unknown>;
   };
+
+/** What a command read. */
+const demanded = (sequence: number, id = 'a') => {
+  const index = householdIndex(ORES, DEVICE, sequence, seededRandom(1));
+  const meters = index.meters.map((meter) => ({ ...meter, profiles: [], peaks: [], extremes: [] }));
+  return JSON.parse(write({ ...index, meters }, [], id.repeat(32) as CommandId).toString()) as {
+    Header: Record<string, unknown>;
+  };
+};
 
 describe('the simulated MDM', () => {
   let directory: string;
@@ -67,6 +77,42 @@ describe('the simulated MDM', () => {
     const other = record(1);
     other.Header['MessageID'] = `${DEVICE}/ores/2`;
     expect(await post(mdm, [other])).toMatchObject([{ verdict: 'rejected', code: 'key' }]);
+  });
+
+  it('takes a reading on demand by its command, and keeps what came first', async () => {
+    const mdm = await start({ store: join(directory, 'keys'), mdmOut: join(directory, 'out.jsonl') });
+    expect(await post(mdm, [demanded(7), record(7), demanded(8), demanded(9, 'b')])).toMatchObject([
+      { id: `${DEVICE}/ores/read/${'a'.repeat(32)}`, verdict: 'accepted' },
+      { id: `${DEVICE}/ores/7`, verdict: 'accepted' },
+      { verdict: 'duplicate' },
+      { verdict: 'accepted' },
+    ]);
+    // Only the file of records is left of a kill: the keys of both kinds are found in it.
+    await running.pop()!.stop();
+    rmSync(join(directory, 'keys'));
+    const again = await start({ store: join(directory, 'keys'), mdmOut: join(directory, 'out.jsonl') });
+    expect(await post(again, [demanded(7), record(7)])).toMatchObject([
+      { verdict: 'duplicate' },
+      { verdict: 'duplicate' },
+    ]);
+  });
+
+  it('rejects a reading on demand under another key than its command’s, or that closes a day', async () => {
+    const mdm = await start();
+    const other = demanded(1);
+    other.Header['Command'] = 'b'.repeat(32);
+    const both = demanded(1);
+    both.Header['Day'] = '2026-03-28';
+    const none = demanded(1);
+    delete none.Header['Command'];
+    const numbered = demanded(1);
+    numbered.Header['MessageID'] = `${DEVICE}/ores/1`;
+    expect(await post(mdm, [other, both, none, numbered])).toMatchObject([
+      { code: 'key' },
+      { code: 'schema' },
+      { code: 'schema' },
+      { code: 'schema' },
+    ]);
   });
 
   it('answers 400 to what is no list of records, and 405 to other methods', async () => {

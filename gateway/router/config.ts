@@ -64,19 +64,20 @@ const mdm = z.strictObject({
 });
 
 /** What a device is told to wait, evenly drawn from this range. */
-const later = z
-  .strictObject({
-    minSeconds: whole(1, LATER_SECONDS_MAX / 2).default(60),
-    maxSeconds: whole(1, LATER_SECONDS_MAX / 2).default(900),
-  })
-  .superRefine(
-    between(
-      ['minSeconds', 'maxSeconds'],
-      (later) => later.minSeconds <= later.maxSeconds,
-      'the first must not exceed the second',
-    ),
-  )
-  .prefault({});
+const laterOf = (minSeconds: number, maxSeconds: number) =>
+  z
+    .strictObject({
+      minSeconds: whole(1, LATER_SECONDS_MAX / 2).default(minSeconds),
+      maxSeconds: whole(1, LATER_SECONDS_MAX / 2).default(maxSeconds),
+    })
+    .superRefine(
+      between(
+        ['minSeconds', 'maxSeconds'],
+        (later) => later.minSeconds <= later.maxSeconds,
+        'the first must not exceed the second',
+      ),
+    )
+    .prefault({});
 
 /** One tenant's router. What it holds: the paths of that tenant's sealing keys, and whom it trusts to sign. */
 export const routerConfig = z
@@ -100,7 +101,7 @@ export const routerConfig = z
       reloadSeconds: whole(1, DAY_SECONDS).default(60),
     }),
     mdm,
-    later,
+    later: laterOf(60, 900),
     admission: z
       .strictObject({
         /** Older is refused as `too-old`. After an outage a device closes up to 62 days, and sends them some days later. */
@@ -116,6 +117,16 @@ export const routerConfig = z
         answerWithinMs: whole(100, 60_000).default(8_000),
         /** Uplinks in hand at once; beyond it they are shed before any decryption. */
         heldMax: whole(1, 100_000).default(4_000),
+      })
+      .prefault({}),
+    desk: z
+      .strictObject({
+        /** How long the desk may take over what a device says. With the MDM's time it ends before the front gives up. */
+        answerWithinMs: whole(100, 60_000).default(5_000),
+        /** Results and events in hand at once, apart from readings: a desk that stands still costs no reading its place. */
+        heldMax: whole(1, 100_000).default(512),
+        /** What a device is told to wait where the desk is away. A desk is back in seconds, and results are few. */
+        later: laterOf(5, 60),
       })
       .prefault({}),
   })

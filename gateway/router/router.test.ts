@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type MdmStandIn, startMdmStandIn } from '../../deploy/mdm-standin/standin.ts';
 import { type DeviceIdentity, revokeDevice } from '../../pki/development.ts';
+import type { CommandId } from '../../protocol/command/id.ts';
+import { type Outcome, signOutcome } from '../../protocol/command/outcome.ts';
+import { encodeResult } from '../../protocol/command/result.ts';
+import { encodeDeskAnswer } from '../../protocol/downlink.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { type Receipt, readReceipt } from '../../protocol/receipt.ts';
 import { manualClock } from '../runtime/clock.ts';
@@ -84,12 +88,59 @@ describe('a router', () => {
     await expect(start({ sealingKeys: [files] })).rejects.toMatchObject({ code: 'ERR_TRUST_KEY' });
   });
 
-  it('refuses events and results by name until somebody takes them', async () => {
-    await start();
-    const answer = await bus.ask('up.event', device.device, Buffer.from('sealed'));
-    expect(answer).toEqual({ kind: 'refused', reason: 'unsupported' });
-    expect(await bus.ask('up.result', device.device, Buffer.from('sealed'))).toEqual(answer);
-    expect(counters.get('refused.unsupported')).toBe(2);
+  describe('with a desk', () => {
+    const command = 'a'.repeat(32) as CommandId;
+
+    async function sendResult(sequence: number): Promise<Receipt | string> {
+      const signer = world.signer(device);
+      const about = { tenant: ORES, device: device.device };
+      const time = Math.floor(Date.now() / 1_000);
+      const outcome: Outcome = { ...about, command, time, state: 'executed', code: null };
+      const meters = householdIndex(ORES, device.device, 1, seededRandom(1)).meters;
+      const payload = encodeResult({
+        version: 1,
+        ...about,
+        sequence,
+        outcome: signOutcome({ outcome, signer }),
+        meters: meters.map((meter) => ({ ...meter, profiles: [], peaks: [], extremes: [] })),
+      });
+      const { sealed, receiptKey } = world.seal(device, { payload, owner: ORES, kind: 'result' });
+      const answer = await bus.ask('up.result', device.device, sealed);
+      if (answer.kind === 'refused') return answer.reason;
+      return readReceipt(receiptKey, answer.receipt, { ...about, sequence });
+    }
+
+    it('that is away, takes readings and tells results to come later', async () => {
+      await start();
+      expect(await sendResult(1)).toMatchObject({ verdict: 'later' });
+      expect(await send(1)).toMatchObject({ verdict: 'delivered' });
+      expect(counters.snapshot()).toMatchObject({ 'result.later': 1, delivered: 1, received: 1 });
+    });
+
+    it('that stands still, keeps the place of readings: results have a bound of their own', async () => {
+      await start({ desk: { heldMax: 2, answerWithinMs: 500 } });
+      const answer = Promise.withResolvers<Uint8Array>();
+      await bus.serve('desk.outcome', () => answer.promise);
+      const results = [sendResult(1), sendResult(2), sendResult(3)];
+      expect(await results[2]).toBe('overloaded');
+      expect(await send(2)).toMatchObject({ verdict: 'delivered' });
+      expect(counters.get('result.held')).toBe(2);
+      answer.resolve(encodeDeskAnswer({ kind: 'taken' }));
+      expect(await Promise.all(results.slice(0, 2))).toMatchObject(Array(2).fill({ verdict: 'delivered' }));
+    });
+
+    it('has its outcome and the MDM the reading, once, however often the result comes', async () => {
+      await start();
+      const outcomes: Uint8Array[] = [];
+      await bus.serve('desk.outcome', async ({ body }) => {
+        outcomes.push(Buffer.from(body));
+        return encodeDeskAnswer({ kind: 'taken' });
+      });
+      expect(await sendResult(4)).toMatchObject({ verdict: 'delivered' });
+      expect(await sendResult(5)).toMatchObject({ verdict: 'delivered' });
+      expect(mdm.counts()).toMatchObject({ accepted: 1, duplicates: 1 });
+      expect(outcomes).toHaveLength(2);
+    });
   });
 
   it('withholds the receipt of delivery when the MDM times out, and effect is once when the device comes again', async () => {

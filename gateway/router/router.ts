@@ -7,12 +7,15 @@ import type { Counters } from '../runtime/counters.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import type { RouterConfig } from './config.ts';
+import { createDeskLine } from './desk.ts';
 import { routerError } from './errors.ts';
 import { BatchingSink } from './mdm/batching-sink.ts';
 import { createMdmClient } from './mdm/client.ts';
 import { createRecordWriter } from './record/write.ts';
+import { event, type ResultParts, result } from './results.ts';
+import type { Uplink } from './steps.ts';
 import { openTrust } from './trust.ts';
-import { type UplinkParts, uplink } from './uplink.ts';
+import { uplink } from './uplink.ts';
 
 export interface RouterParts {
   readonly config: RouterConfig;
@@ -25,14 +28,19 @@ export interface RouterParts {
   readonly random?: Random;
 }
 
-/** What else a device may send. Nobody here takes it yet: it is refused by name, rather than left unanswered. */
-const SUBJECTS_TO_COME: readonly BusSubject[] = ['up.event', 'up.result'];
+interface Road {
+  readonly subject: BusSubject;
+  /** What its counters begin with. */
+  readonly counted: string;
+  readonly heldMax: number;
+  readonly take: (router: ResultParts, message: Uplink) => Promise<UplinkAnswer>;
+}
 
 /** A stop lets the MDM finish what it was asked; what is still open then is told `later`. */
 const FINISH_WITHIN_MS = 2_000;
 
 /**
- * Serve one tenant's readings from the bus until `stop`. Writes nothing anywhere, so it runs under
+ * Serve one tenant's readings, results and events from the bus until `stop`. Writes nothing anywhere, so it runs under
  * `--permission` with the right to read its own few files and to use the network.
  *
  * @throws ERR_ROUTER_TENANT where bus and configuration disagree; ERR_TRUST_*, ERR_PKI_* for keys and trust
@@ -57,12 +65,13 @@ export async function startRouter(parts: RouterParts): Promise<{ stop(): Promise
     random,
     now: () => performance.now(),
   });
-  const uplinkParts: UplinkParts = {
+  const router: ResultParts = {
     tenant: config.tenant,
     config,
     keys,
     trust,
     sink,
+    desk: createDeskLine({ bus, config: config.desk, counters, random }),
     writeRecord: createRecordWriter(),
     clock: parts.clock ?? clockOf(config.clock),
     certificateClock: systemClock,
@@ -71,34 +80,46 @@ export async function startRouter(parts: RouterParts): Promise<{ stop(): Promise
     log,
   };
 
-  let held = 0;
   let stopping = false;
-  counters.gauge('uplink.held', () => held);
 
-  const refuse = (reason: 'overloaded' | 'stopping' | 'internal' | 'unsupported'): UplinkAnswer => {
-    counters.count(`refused.${reason}`);
-    return { kind: 'refused', reason };
-  };
+  /** One kind of message, with a bound of its own on how many are in hand. */
+  function serve(road: Road): Promise<{ stop(): Promise<void> }> {
+    const { subject, counted, heldMax, take } = road;
+    let held = 0;
+    counters.gauge(`${counted === '' ? 'uplink.' : counted}held`, () => held);
 
-  async function answer({ device, body }: BusRequest): Promise<UplinkAnswer> {
-    counters.count('received');
-    if (stopping) return refuse('stopping');
-    // Shed before any decryption: what is dropped must cost less than what is taken.
-    if (held >= config.limits.heldMax) return refuse('overloaded');
-    held++;
-    try {
-      return await uplink(uplinkParts, { device, sealed: body });
-    } catch (error) {
-      log.error({ err: error, device }, 'an uplink failed here; the device keeps its reading');
-      return refuse('internal');
-    } finally {
-      held--;
-    }
+    const refuse = (reason: 'overloaded' | 'stopping' | 'internal'): UplinkAnswer => {
+      counters.count(`${counted}refused.${reason}`);
+      return { kind: 'refused', reason };
+    };
+
+    const answer = async ({ device, body }: BusRequest): Promise<UplinkAnswer> => {
+      counters.count(`${counted}received`);
+      if (stopping) return refuse('stopping');
+      // Shed before any decryption: what is dropped must cost less than what is taken.
+      if (held >= heldMax) return refuse('overloaded');
+      held++;
+      try {
+        return await take(router, { device, sealed: body });
+      } catch (error) {
+        log.error({ err: error, device }, 'an uplink failed here; the device keeps what it sent');
+        return refuse('internal');
+      } finally {
+        held--;
+      }
+    };
+
+    return bus.serve(subject, async (request) => encodeUplinkAnswer(await answer(request)));
   }
 
-  const serving = [await bus.serve('up.index', async (request) => encodeUplinkAnswer(await answer(request)))];
-  for (const subject of SUBJECTS_TO_COME)
-    serving.push(await bus.serve(subject, async () => encodeUplinkAnswer(refuse('unsupported'))));
+  const { heldMax } = config.desk;
+  const roads: readonly Road[] = [
+    { subject: 'up.index', counted: '', heldMax: config.limits.heldMax, take: uplink },
+    { subject: 'up.result', counted: 'result.', heldMax, take: result },
+    { subject: 'up.event', counted: 'event.', heldMax, take: event },
+  ];
+  const serving: { stop(): Promise<void> }[] = [];
+  for (const road of roads) serving.push(await serve(road));
 
   return {
     async stop() {

@@ -1,6 +1,6 @@
 /** A record on its way to the MDM, as bytes: nothing behind this line looks into a reading. */
 export interface MdmRecord {
-  /** The idempotency key, device/tenant/sequence. */
+  /** The idempotency key: device/tenant/sequence, or device/tenant/read/command. */
   readonly key: string;
   readonly body: Buffer;
 }

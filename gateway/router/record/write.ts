@@ -1,3 +1,4 @@
+import type { CommandId } from '../../../protocol/command/id.ts';
 import {
   type DailyIndex,
   type MeterReading,
@@ -12,6 +13,7 @@ import { ByteWriter } from './byte-writer.ts';
 import { decimal } from './decimal.ts';
 import { offsetText } from './instants.ts';
 import { IntervalGrids } from './interval-grids.ts';
+import { readKey } from './on-demand.ts';
 import { MISSING_JSON, qualitiesOf, VALID_JSON } from './qualities.ts';
 import { clockFlags } from './quality.ts';
 import type { Role } from './reading-type.ts';
@@ -34,7 +36,8 @@ const PLAIN = /^[ !#-[\]-~]*$/;
 
 const VALUE_START = Buffer.from(',"value":"');
 
-export type RecordWriter = (index: DailyIndex, findings: readonly Finding[]) => Buffer;
+/** `command`: what asked for the reading, where it is none of a day. */
+export type RecordWriter = (index: DailyIndex, findings: readonly Finding[], command?: CommandId) => Buffer;
 
 /**
  * The MDM's record of a daily index: JSON MeterReadings after IEC 61968-9 (docs/mdm has description and schema),
@@ -47,9 +50,9 @@ export function createRecordWriter(): RecordWriter {
   const writer = new ByteWriter();
   const grids = new IntervalGrids();
   const types = new TypeNames();
-  return (index, findings) => {
+  return (index, findings, command) => {
     try {
-      new RecordText(writer, grids, types, index, findings).write();
+      new RecordText(writer, grids, types, index, findings).write(command);
       return writer.take();
     } catch (error) {
       writer.clear();
@@ -93,9 +96,9 @@ class RecordText {
     this.#capturedStart = Buffer.from(`{"timeStamp":"${this.#captured}"`, 'latin1');
   }
 
-  write(): void {
+  write(command: CommandId | undefined): void {
     this.#writer.text(
-      `{"Header":${headerJson(this.#index, this.#captured)},"Payload":{"MeterReadings":{"MeterReading":[`,
+      `{"Header":${headerJson(this.#index, this.#captured, command)},"Payload":{"MeterReadings":{"MeterReading":[`,
     );
     const { meters } = this.#index;
     for (let at = 0; at < meters.length; at++) this.#meter(meters[at]!, at);
@@ -211,9 +214,11 @@ function intervalsText(
   return text;
 }
 
-function headerJson(index: DailyIndex, captured: string): string {
+function headerJson(index: DailyIndex, captured: string, command: CommandId | undefined): string {
   const { tenant, device, sequence, day, clock } = index;
-  return `{"Verb":"created","Noun":"MeterReadings","Timestamp":"${captured}","Source":"hes-gateway","MessageID":"${idempotencyKey(index)}","Tenant":"${tenant}","Device":"${device}","Sequence":${sequence},"Day":"${day}","Clock":"${clock}"}`;
+  const key = command === undefined ? idempotencyKey(index) : readKey({ device, tenant, command });
+  const what = command === undefined ? `"Day":"${day}","Clock":"${clock}"` : `"Command":"${command}"`;
+  return `{"Verb":"created","Noun":"MeterReadings","Timestamp":"${captured}","Source":"hes-gateway","MessageID":"${key}","Tenant":"${tenant}","Device":"${device}","Sequence":${sequence},${what}}`;
 }
 
 function namesJson({ serial, ean }: MeterReading): string {

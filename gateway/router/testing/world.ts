@@ -10,7 +10,7 @@ import {
 } from '../../../pki/development.ts';
 import { derOf } from '../../../pki/pem.ts';
 import { createDeviceTrust, type DeviceTrust, loadSealingKey, recipientOf } from '../../../pki/trust.ts';
-import { type SealingKey, sealUplink } from '../../../protocol/envelope.ts';
+import { type SealingKey, type SignerKey, sealUplink } from '../../../protocol/envelope.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { encodeDailyIndex } from '../../../protocol/payload.ts';
 import type { DailyIndex } from '../../../protocol/reading.ts';
@@ -22,6 +22,8 @@ export interface World {
   readonly directory: string;
   device(home: TenantId, ...guests: TenantId[]): DeviceIdentity;
   seal(identity: DeviceIdentity, sent: Sent): { sealed: Uint8Array; receiptKey: Uint8Array };
+  /** What a device signs its messages and outcomes with. */
+  signer(identity: DeviceIdentity): SignerKey;
   trust(tenant: TenantId, issuers?: readonly TenantId[]): DeviceTrust;
   sealingKey(tenant: TenantId): SealingKey;
   remove(): void;
@@ -34,6 +36,11 @@ export interface Sent {
   readonly kind?: UpKind;
   readonly signAs?: DeviceIdentity;
 }
+
+const signerOf = ({ sign }: DeviceIdentity): SignerKey => ({
+  privateKey: createPrivateKey(sign.key),
+  certificate: derOf('CERTIFICATE', sign.certificate),
+});
 
 export function createWorld(tenants: readonly TenantId[]): World {
   const directory = mkdtempSync(join(tmpdir(), 'hes-router-'));
@@ -56,12 +63,10 @@ export function createWorld(tenants: readonly TenantId[]): World {
         payload: payload instanceof Uint8Array ? payload : encodeDailyIndex(payload),
         binding: { tenant: owner, device: identity.device, kind },
         recipient,
-        signer: {
-          privateKey: createPrivateKey(signAs.sign.key),
-          certificate: derOf('CERTIFICATE', signAs.sign.certificate),
-        },
+        signer: signerOf(signAs),
       });
     },
+    signer: signerOf,
     trust: (tenant, issuers = [tenant]) =>
       createDeviceTrust({
         tenant,

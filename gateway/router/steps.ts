@@ -1,0 +1,159 @@
+import type { DeviceTrust } from '../../pki/trust.ts';
+import { claimedSequence } from '../../protocol/claimed-sequence.ts';
+import {
+  type Binding,
+  openUplink,
+  readSigner,
+  type SealingKey,
+  verifyUplink,
+} from '../../protocol/envelope.ts';
+import { isHesError } from '../../protocol/errors.ts';
+import type { DeviceId, TenantId } from '../../protocol/identity.ts';
+import { makeReceipt, type Verdict } from '../../protocol/receipt.ts';
+import type { UpKind } from '../../protocol/topics.ts';
+import type { UplinkAnswer, UplinkRefusal } from '../../protocol/uplink.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Counters } from '../runtime/counters.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Random } from '../runtime/random.ts';
+import type { RouterConfig } from './config.ts';
+import { laterSeconds } from './later.ts';
+import type { MdmRecord, MdmSink } from './mdm/sink.ts';
+import type { RecordWriter } from './record/write.ts';
+import { refusalOfSigner } from './signer.ts';
+
+/** The steps that every message of a device takes here, whatever it holds: open, verify, deliver, receipt. */
+
+/** What one tenant's router works with. */
+export interface UplinkParts {
+  readonly tenant: TenantId;
+  readonly config: Pick<RouterConfig, 'admission' | 'later' | 'limits'>;
+  readonly keys: readonly SealingKey[];
+  readonly trust: DeviceTrust;
+  readonly writeRecord: RecordWriter;
+  readonly sink: MdmSink;
+  /** The clock that readings are judged by. */
+  readonly clock: Clock;
+  /** The clock that certificates are judged by: always the real one. */
+  readonly certificateClock: Clock;
+  readonly random: Random;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
+export interface Uplink {
+  readonly device: DeviceId;
+  readonly sealed: Uint8Array;
+}
+
+export interface Opened {
+  readonly signed: Uint8Array;
+  readonly receiptKey: Uint8Array;
+}
+
+/** Without the secret of the sealed bytes nothing could be proved to anybody: then there is no receipt. */
+export function open(
+  { keys }: UplinkParts,
+  binding: Binding,
+  sealed: Uint8Array,
+): Opened | { unopened: UplinkRefusal } {
+  try {
+    return openUplink({ sealed, binding, keys });
+  } catch (error) {
+    if (isHesError(error, 'ERR_ENVELOPE_SIZE')) return { unopened: 'oversize' };
+    if (isHesError(error) && error.code.startsWith('ERR_ENVELOPE_')) return { unopened: 'envelope' };
+    throw error;
+  }
+}
+
+export function verify(
+  router: UplinkParts,
+  binding: Binding,
+  signed: Uint8Array,
+): { payload: Uint8Array } | Verdict {
+  try {
+    const sent = { device: binding.device, atMs: router.certificateClock.nowMs() };
+    const publicKey = router.trust.signer(readSigner(signed), sent);
+    return { payload: verifyUplink({ signed, binding, publicKey }) };
+  } catch (error) {
+    return unbelieved(router, error);
+  }
+}
+
+/** What the device is told when a signature of it, or whoever made it, is not believed. */
+export function unbelieved(router: UplinkParts, error: unknown): Verdict {
+  const refusal = refusalOfSigner(error);
+  return refusal === 'later' ? later(router) : { verdict: 'refused', code: refusal };
+}
+
+/** Buffer's own `fill` looks at encodings first. */
+const { fill: zero } = Uint8Array.prototype;
+
+/**
+ * Exactly what the MDM said, or `later`: silence is never taken for an acknowledgement. The record
+ * is overwritten as soon as there is an answer: it shares its block of memory with others.
+ */
+export async function deliver(
+  router: UplinkParts,
+  { device, sequence }: { readonly device: DeviceId; readonly sequence: number },
+  record: MdmRecord,
+): Promise<Verdict> {
+  const delivery = await router.sink.deliver(record, router.config.limits.answerWithinMs);
+  zero.call(record.body, 0);
+  switch (delivery.outcome) {
+    case 'accepted':
+      return { verdict: 'delivered' };
+    case 'duplicate':
+      return { verdict: 'duplicate' };
+    case 'rejected':
+      router.log.warn({ device, sequence, code: delivery.code }, 'the MDM rejects a record');
+      return { verdict: 'refused', code: 'mdm' };
+    case 'later':
+      return later(router, delivery.atLeastSeconds);
+  }
+}
+
+export function receipt(
+  { tenant, clock, counters }: UplinkParts,
+  { device, kind }: Binding,
+  receiptKey: Uint8Array,
+  sequence: number,
+  verdict: Verdict,
+): UplinkAnswer {
+  counters.count(
+    COUNTED[kind] + (verdict.verdict === 'refused' ? `refused.${verdict.code}` : verdict.verdict),
+  );
+  const time = Math.floor(clock.nowMs() / 1_000);
+  return {
+    kind: 'receipt',
+    receipt: makeReceipt(receiptKey, { ...verdict, tenant, device, sequence, time }),
+  };
+}
+
+/** A message that was not admitted is named by the sequence that it claims; a claim that is none gets no receipt. */
+export function receiptOfClaim(
+  router: UplinkParts,
+  binding: Binding,
+  opened: Opened,
+  verdict: Verdict,
+): UplinkAnswer {
+  const sequence = claimedSequence(opened.signed);
+  if (sequence === undefined) return withoutReceipt(router, binding, 'envelope');
+  return receipt(router, binding, opened.receiptKey, sequence, verdict);
+}
+
+export function withoutReceipt(
+  { counters }: UplinkParts,
+  { kind }: Binding,
+  reason: UplinkRefusal,
+): UplinkAnswer {
+  counters.count(`${COUNTED[kind]}refused.${reason}`);
+  return { kind: 'refused', reason };
+}
+
+/** Readings are what a router is there for: their counters have no other name before them. */
+const COUNTED: Readonly<Record<UpKind, string>> = { index: '', event: 'event.', result: 'result.' };
+
+export function later({ config, random }: UplinkParts, atLeastSeconds = 0): Verdict {
+  return { verdict: 'later', seconds: laterSeconds(config.later, random, atLeastSeconds) };
+}
