@@ -7,13 +7,21 @@ export type Shell = (typeof SHELLS)[number];
 interface Node {
   readonly path: string;
   readonly words: readonly string[];
+  /** What options take, where that is one of a few words: `--plan` is mono, bi or impact. */
+  readonly choices: readonly (readonly [option: string, words: readonly string[]])[];
 }
 
 function walk(command: Command, path = ''): Node[] {
   const children = command.commands.filter((child) => !child.name().startsWith('_'));
-  const flags = command.options.filter((option) => !option.hidden).map((option) => option.long!);
-  const words = [...children.map((child) => child.name()), ...flags, '--help'];
-  return [{ path, words }, ...children.flatMap((child) => walk(child, `${path} ${child.name()}`.trim()))];
+  const options = command.options.filter((option) => !option.hidden);
+  const words = [...children.map((child) => child.name()), ...options.map(({ long }) => long!), '--help'];
+  const choices = options.flatMap(({ long, argChoices }) =>
+    argChoices === undefined ? [] : [[long!, argChoices] as const],
+  );
+  return [
+    { path, words, choices },
+    ...children.flatMap((child) => walk(child, `${path} ${child.name()}`.trim())),
+  ];
 }
 
 export function completionScript(program: Command, shell: Shell): string {
@@ -23,27 +31,61 @@ export function completionScript(program: Command, shell: Shell): string {
 const SCRIPTS: Readonly<Record<Shell, (nodes: readonly Node[]) => string>> = {
   bash: bash,
   zsh: (nodes) => `#compdef hes\nautoload -U +X bashcompinit && bashcompinit\n${bash(nodes)}`,
-  fish: (nodes) =>
-    [
-      'function __hes_path',
-      '  string join " " (commandline -opc)[2..] | string replace -ra -- "--?\\S+" "" | string trim',
-      'end',
-      ...nodes.map(
-        (node) => `complete -c hes -n 'test (__hes_path) = "${node.path}"' -a '${node.words.join(' ')}'`,
-      ),
-      '',
-    ].join('\n'),
+  fish: fish,
 };
 
+const pathsOf = (nodes: readonly Node[]): readonly string[] =>
+  nodes.map(({ path }) => path).filter((path) => path !== '');
+
+/**
+ * Words are a path only as far as they are commands: a device, a file and what an option takes are stepped over,
+ * wherever they stand.
+ */
+function fish(nodes: readonly Node[]): string {
+  return [
+    'function __hes_path',
+    `  set -l known ${pathsOf(nodes)
+      .map((path) => `'${path}'`)
+      .join(' ')}`,
+    '  set -l path',
+    '  for word in (commandline -opc)[2..]',
+    '    set -l next (string trim -- "$path $word")',
+    '    contains -- "$next" $known; and set path "$next"',
+    '  end',
+    '  echo "$path"',
+    'end',
+    ...nodes.map(
+      (node) => `complete -c hes -n 'test (__hes_path) = "${node.path}"' -a '${node.words.join(' ')}'`,
+    ),
+    ...nodes.flatMap(({ path, choices }) =>
+      choices.map(
+        ([option, words]) =>
+          `complete -c hes -n 'test (__hes_path) = "${path}"' -l ${option.slice(2)} -x -a '${words.join(' ')}'`,
+      ),
+    ),
+    '',
+  ].join('\n');
+}
+
 function bash(nodes: readonly Node[]): string {
+  const known = pathsOf(nodes)
+    .map((path) => `"${path}"`)
+    .join('|');
   const cases = nodes.map((node) => `    "${node.path}") words="${node.words.join(' ')}" ;;`);
+  const choices = nodes.flatMap(({ path, choices }) =>
+    choices.map(([option, words]) => `    "${path} ${option}") words="${words.join(' ')}" ;;`),
+  );
   return `_hes() {
-  local path="" word words
+  local path="" word next words
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    [[ $word == -* ]] || path="\${path:+$path }$word"
+    next="\${path:+$path }$word"
+    case "$next" in ${known}) path="$next" ;; esac
   done
   case "$path" in
 ${cases.join('\n')}
+  esac
+  case "$path \${COMP_WORDS[COMP_CWORD-1]}" in
+${choices.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
   [[ \${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))

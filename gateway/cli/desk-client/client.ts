@@ -9,7 +9,10 @@ import { clientError } from './errors.ts';
 
 /** Bytes of one answer; a page of 500 meters has 200 kB. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
-/** What may be asked twice is, where the way failed: a desk that is just starting again is there soon. */
+/**
+ * What may be asked twice is, where the way failed: a desk that is just starting again is there soon. One that has
+ * never answered is not waited for.
+ */
 const TRIES = 3;
 const TRY_AGAIN_AFTER_MS = 500;
 
@@ -35,8 +38,10 @@ export interface DeskClient {
 }
 
 export function deskClient(connection: Connection): DeskClient {
+  let hasAnswered = false;
   async function once<S extends z.ZodType>(asked: Asked, schema: S): Promise<z.output<S>> {
     const response = await connection.send(asked);
+    hasAnswered = true;
     const text = await bodyOf(response);
     await checkStatus(response, text);
     return parse(text, schema);
@@ -46,7 +51,7 @@ export function deskClient(connection: Connection): DeskClient {
       try {
         return await once(asked, schema);
       } catch (error) {
-        if (attempt >= tries || !isOfTheWay(error)) throw error;
+        if (!hasAnswered || attempt >= tries || !isOfTheWay(error)) throw error;
         await delay(TRY_AGAIN_AFTER_MS * attempt);
       }
   }
