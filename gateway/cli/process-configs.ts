@@ -1,6 +1,7 @@
 import { mdmStandInConfig } from '../../deploy/mdm-standin/config.ts';
 import { fleetConfig } from '../../meter-emulator/config.ts';
 import { edgeConfig } from '../edge/service/config.ts';
+import { deskProcessConfig } from './services/desk.ts';
 import { frontProcessConfig } from './services/front.ts';
 import { routerProcessConfig } from './services/router.ts';
 import { upConfig } from './up/config.ts';
@@ -10,6 +11,7 @@ export const PROCESS_CONFIGS = {
   up: upConfig,
   front: frontProcessConfig,
   router: routerProcessConfig,
+  desk: deskProcessConfig,
   mdm: mdmStandInConfig,
   fleet: fleetConfig,
   edge: edgeConfig,

@@ -8,6 +8,7 @@ type Start = (context: ServiceContext, file: string) => Promise<RunningService>;
 const SERVICES: Readonly<Record<ServiceName, () => Promise<{ readonly start: Start }>>> = {
   front: () => import('./services/front.ts'),
   router: () => import('./services/router.ts'),
+  desk: () => import('./services/desk.ts'),
   mdm: () => import('./services/mdm.ts'),
   fleet: () => import('./services/fleet.ts'),
 };

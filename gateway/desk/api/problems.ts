@@ -38,6 +38,11 @@ const STATUS: Readonly<Record<string, number>> = {
   ERR_DESK_INTERNAL: 500,
   ERR_DESK_STORE: 503,
   ERR_DESK_SUBSCRIBERS: 503,
+  ERR_CAMPAIGN: 404,
+  ERR_CAMPAIGN_ROLE: 403,
+  ERR_CAMPAIGN_SAME_PERSON: 403,
+  ERR_CAMPAIGN_MANIFEST: 422,
+  ERR_CAMPAIGN_COMMAND: 422,
   ERR_COMMAND_ROLE: 403,
   ERR_COMMAND_SAME_PERSON: 403,
   ERR_COMMAND_SAME_KEY: 403,
@@ -47,6 +52,9 @@ const STATUS: Readonly<Record<string, number>> = {
 /** Codes of what was signed, by whoever asks: what is not in the table is one of these, or a fault of ours. */
 const FAMILIES: readonly (readonly [prefix: string, status: number])[] = [
   ['ERR_COMMAND_', 422],
+  // A manifest is a COSE_Sign1, as what devices send.
+  ['ERR_ENVELOPE_', 422],
+  ['ERR_CAMPAIGN_', 409],
   ['ERR_IDENTITY_', 422],
   // The signer's certificate; the caller's own is answered at the door.
   ['ERR_TRUST_', 403],

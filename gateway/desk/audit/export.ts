@@ -2,12 +2,12 @@ import type { AuditEvent, AuditRow } from './row.ts';
 
 /** Audit rows for others: a line of JSON each, or RFC 5424 for a SIEM. Both hold the hash, so that heads lie elsewhere. */
 
-/** Every member, so that the chain can be verified from the lines alone. */
-export function toJsonLine(row: AuditRow): string {
+/** A row as others get it, with every member, so that the chain can be verified from such rows alone. */
+export function fromRow(row: AuditRow) {
   const { tenant, n, atMs, event, actor, device, command, type, from, to, code, reason, digest } = row;
   const { previous, hash } = row;
   const at = new Date(atMs).toISOString();
-  return JSON.stringify({
+  return {
     tenant,
     n,
     at,
@@ -24,8 +24,10 @@ export function toJsonLine(row: AuditRow): string {
     digest,
     previous,
     hash,
-  });
+  };
 }
+
+export const toJsonLine = (row: AuditRow): string => JSON.stringify(fromRow(row));
 
 /** RFC 5424 §6.2.1: "log audit". */
 const FACILITY = 13;

@@ -1,0 +1,44 @@
+/**
+ * Do something with each of a stream, some at once, and give what comes of them in the order of the stream. What is
+ * in hand is bounded by `inHandMax`; nothing more is read while a reader of the answers is slow, and an answer that
+ * is there does not wait for the next of the stream.
+ *
+ * @param work does not reject: what went wrong is a result too
+ */
+export async function* inOrder<T, R>(
+  source: AsyncIterable<T>,
+  inHandMax: number,
+  work: (value: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const iterator = source[Symbol.asyncIterator]();
+  const inHand: Promise<R>[] = [];
+  let next: Promise<IteratorResult<T>> | undefined = iterator.next();
+  // It may end while nobody waits for it.
+  next.catch(() => undefined);
+  try {
+    for (;;) {
+      const first = inHand[0];
+      if (first === undefined && next === undefined) return;
+      if (
+        first !== undefined &&
+        (next === undefined || inHand.length >= inHandMax || !(await isSooner(next, first)))
+      ) {
+        inHand.shift();
+        yield await first;
+        continue;
+      }
+      const result: IteratorResult<T> = await next!;
+      if (result.done === true) next = undefined;
+      else {
+        inHand.push(work(result.value));
+        next = iterator.next();
+        next.catch(() => undefined);
+      }
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+const isSooner = (one: Promise<unknown>, other: Promise<unknown>): Promise<boolean> =>
+  Promise.race([one.then(() => true), other.then(() => false)]);

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { RESULT_CODES, type ResultCode } from '../../../protocol/command/codes.ts';
+import { PLANS, type Plan } from '../../../protocol/command/tariff.ts';
+import type { Medium } from '../../../protocol/reading.ts';
+import { STORED_STATES, type StoredState } from '../lifecycle/states.ts';
+import { BREAKER_STATES, CREDIT_MODES, type Meter } from '../registry/meter.ts';
+import type { StoredCommand } from '../store/port.ts';
+import { commandId, commandType, deviceId, role } from './shapes.ts';
+
+/** Meters and commands as the API shows them: times in ISO 8601, and never an EAN or a reading. */
+
+const iso = z.iso.datetime();
+const plan = z.enum(Object.keys(PLANS) as [Plan, ...Plan[]]);
+const MEDIA = ['electricity', 'gas', 'water', 'heat'] as const satisfies readonly Medium[];
+export const medium = z.enum(MEDIA);
+export const state = z.enum(STORED_STATES as [StoredState, ...StoredState[]]);
+export const creditMode = z.enum(CREDIT_MODES);
+const resultCode = z.enum(Object.keys(RESULT_CODES) as [ResultCode, ...ResultCode[]]);
+
+export const meterView = z.strictObject({
+  device: deviceId,
+  /** The tenant whose device it is. */
+  home: z.string(),
+  medium,
+  tariffPlan: plan,
+  tariffPlanned: z.strictObject({ plan, from: z.string() }).nullable(),
+  creditMode,
+  breaker: z.enum(BREAKER_STATES).nullable(),
+  airplane: z.boolean(),
+  airplaneSince: iso.nullable(),
+  lastSeen: iso.nullable(),
+  channels: z.array(z.strictObject({ channel: z.int(), medium, owner: z.string() })),
+});
+export type MeterView = z.input<typeof meterView>;
+
+export const commandView = z.strictObject({
+  id: commandId,
+  device: deviceId,
+  type: commandType,
+  state,
+  /** Why it did not go, in the words of the command table. */
+  code: resultCode.nullable(),
+  person: z.string(),
+  role,
+  approver: z.string().nullable(),
+  attempts: z.int(),
+  proposedAt: iso,
+  changedAt: iso,
+  notBefore: iso,
+  expiry: iso,
+  reason: z.string().nullable(),
+  late: z
+    .strictObject({ state: z.enum(['executed', 'refused', 'failed']), code: resultCode.nullable() })
+    .nullable(),
+});
+export type CommandView = z.input<typeof commandView>;
+
+const isoOfMs = (epochMs: number): string => new Date(epochMs).toISOString();
+const isoOfSeconds = (epochSeconds: number): string => isoOfMs(epochSeconds * 1_000);
+
+export function viewOfMeter(meter: Meter): MeterView {
+  const { device, home, medium, tariffPlan, tariffPlanned, creditMode, airplaneSince, lastSeenMs } = meter;
+  return {
+    device,
+    home,
+    medium,
+    tariffPlan,
+    tariffPlanned,
+    creditMode,
+    // Gas is shut by its valve, and a water meter by hand.
+    breaker: medium === 'electricity' ? meter.breaker : null,
+    airplane: airplaneSince !== null,
+    airplaneSince: airplaneSince === null ? null : isoOfSeconds(airplaneSince),
+    lastSeen: lastSeenMs === null ? null : isoOfMs(lastSeenMs),
+    channels: meter.channels.map(({ channel, medium, owner }) => ({ channel, medium, owner })),
+  };
+}
+
+export function viewOfCommand(command: StoredCommand): CommandView {
+  const { id, device, type, state, code, person, role, approver, attempts, reason, late } = command;
+  return {
+    id,
+    device,
+    type,
+    state,
+    code,
+    person,
+    role,
+    approver,
+    attempts,
+    proposedAt: isoOfMs(command.proposedAtMs),
+    changedAt: isoOfMs(command.changedAtMs),
+    notBefore: isoOfSeconds(command.notBefore),
+    expiry: isoOfSeconds(command.expiry),
+    reason,
+    late,
+  };
+}

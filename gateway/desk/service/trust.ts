@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import {
+  createDeviceTrust,
+  createOfficeTrust,
+  type DeviceTrust,
+  loadDeskServerKey,
+  type OfficeTrust,
+} from '../../../pki/trust.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { CallerTrust } from '../api/server.ts';
+import type { DeviceKeys, SignerTrust } from '../context.ts';
+import { deskError } from '../errors.ts';
+import type { DeskConfig } from './config.ts';
+
+/** Whom a desk believes, from its files: people of its office, devices of its field. Neither passes for the other. */
+export interface DeskTrust {
+  readonly signer: SignerTrust;
+  readonly caller: CallerTrust;
+  readonly deviceKeys: DeviceKeys;
+  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  close(): void;
+}
+
+const read = (file: string): Promise<string> => readFile(file, 'utf8');
+const readAll = (files: readonly string[]): Promise<string[]> => Promise.all(files.map(read));
+
+/** @throws ERR_TRUST_*, ERR_PKI_*, and what reading the files throws */
+export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Promise<DeskTrust> {
+  const { tenant, office, field, reloadSeconds } = config;
+  const development = config.mode === 'development';
+  const officeRoot = await read(office.root);
+  const people = createOfficeTrust({
+    root: officeRoot,
+    issuers: (await readAll(office.issuing)).map((certificate) => ({ tenant, certificate })),
+    crls: await readAll(office.revocations),
+    development,
+    clock,
+  });
+  const devices = createDeviceTrust({
+    tenant,
+    root: await read(field.root),
+    issuers: await Promise.all(
+      field.issuers.map(async (issuer) => ({
+        tenant: issuer.tenant,
+        certificate: await read(issuer.certificate),
+      })),
+    ),
+    crls: await readAll(field.revocations),
+    development,
+  });
+  const timers = [
+    keepCurrent(people, office.revocations, reloadSeconds, log),
+    keepCurrent(devices, field.revocations, reloadSeconds, log),
+  ];
+  return {
+    signer(certificate) {
+      const { publicKey, role, person, ...named } = people.signer(certificate);
+      checkTenant(named.tenant, tenant);
+      return { publicKey, signer: { role, person } };
+    },
+    caller: (certificate) => people.caller(certificate),
+    deviceKeys: (certificate, device) => devices.signer(certificate, { device, atMs: clock.nowMs() }),
+    tls: { ...loadDeskServerKey(config.tls, { tenant, development }), ca: officeRoot },
+    close() {
+      for (const timer of timers) clearInterval(timer);
+    },
+  };
+}
+
+function checkTenant(named: TenantId, tenant: TenantId): void {
+  if (named !== tenant)
+    throw deskError('ERR_DESK_CALLER', `a signer of ${named} commands nothing of ${tenant}`);
+}
+
+/** A list that is missing or wrong is logged, and the one in force stays: trust never widens by accident. */
+function keepCurrent(
+  trust: OfficeTrust | DeviceTrust,
+  files: readonly string[],
+  seconds: number,
+  log: Log,
+): NodeJS.Timeout {
+  let inForce = '';
+  const reload = async (): Promise<void> => {
+    try {
+      const lists = await readAll(files);
+      const text = lists.join('\n');
+      if (text === inForce) return;
+      trust.replaceCrls(lists);
+      inForce = text;
+    } catch (error) {
+      log.error({ err: error }, 'the revocation lists cannot be renewed; the old ones stay in force');
+    }
+  };
+  return setInterval(() => void reload(), seconds * 1_000).unref();
+}
