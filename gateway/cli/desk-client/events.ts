@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isHesError } from '../../../protocol/errors.ts';
 import { type Random, systemRandom } from '../../runtime/random.ts';
 import { bodyOf, checkStatus, isOfTheWay } from './client.ts';
 import { type Connection, transportError } from './connection.ts';
@@ -42,29 +43,27 @@ export async function* deskEvents(
   let connected = false;
   let failures = 0;
   while (!signal.aborted) {
-    const over = AbortSignal.any([signal]);
     try {
       const response = await connection.send({
         method: 'GET',
         path,
         accept: 'text/event-stream',
-        signal: over,
+        signal,
         headers: lastId === undefined ? {} : { 'last-event-id': lastId },
       });
       if (response.statusCode !== 200) await checkStatus(response, await bodyOf(response));
       connected = true;
       failures = 0;
       yield { kind: 'open' };
-      for await (const { event, data, id } of eventsOf(response, silenceMs)) {
+      for await (const { event, data, id } of eventsOf(response, connection.url, silenceMs)) {
         if (id !== undefined) lastId = id;
         yield { kind: 'event', event, data };
       }
       yield { kind: 'lost', error: undefined };
     } catch (error) {
       if (signal.aborted) return;
-      const told = transportError(error, connection.url);
-      if (!connected || !isOfTheWay(told)) throw told;
-      yield { kind: 'lost', error: told };
+      if (!connected || !isOfTheWay(error)) throw error;
+      yield { kind: 'lost', error };
     }
     failures += 1;
     const ceilingMs = Math.min(backoffMs.max, backoffMs.min * 2 ** failures);
@@ -80,6 +79,7 @@ interface Fields {
 
 async function* eventsOf(
   response: IncomingMessage,
+  url: URL,
   silenceMs: number,
 ): AsyncGenerator<{ readonly event: string; readonly data: string; readonly id: string | undefined }> {
   const silence = setTimeout(
@@ -107,7 +107,7 @@ async function* eventsOf(
       }
     }
   } catch (error) {
-    throw transportError(error, new URL('https://desk'));
+    throw isHesError(error) ? error : transportError(error, url);
   } finally {
     clearTimeout(silence);
     response.destroy();
