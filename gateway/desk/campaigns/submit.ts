@@ -21,7 +21,7 @@ import type { StoredCampaign } from './store/port.ts';
  * @throws what `verifyManifest`, the trust and `checkSigners` throw; ERR_CAMPAIGN_ROLE, ERR_CAMPAIGN_RETRY,
  *   ERR_CAMPAIGN_BUSY, ERR_DESK_EXPIRED, ERR_DESK_AHEAD, ERR_CAMPAIGN_MANIFEST
  */
-export function submit(
+export async function submit(
   context: DeskContext,
   { proposal, by }: { readonly proposal: Uint8Array; readonly by: Signer },
 ): Promise<StoredCampaign> {

@@ -145,6 +145,7 @@ export async function deskWorld(options: Partial<DeskOptions> = {}, kept?: strin
     store,
     clock,
     changes,
+    signers: people.signers,
     command,
     signed,
     both,
