@@ -83,7 +83,7 @@ export async function deskWorld(options: Partial<DeskOptions> = {}, kept?: strin
   const store: DeskStore = openSqliteStore({ path: join(directory, 'desk.sqlite'), tenant: ORES });
   const clock = manualClock(NOW_MS);
   const changes: StoredCommand[] = [];
-  const desk = createDesk({
+  const given: DeskOptions = {
     store,
     trust,
     deviceKeys,
@@ -91,7 +91,8 @@ export async function deskWorld(options: Partial<DeskOptions> = {}, kept?: strin
     random: seededRandom('desk'),
     onChange: (command) => changes.push(command),
     ...options,
-  });
+  };
+  const desk = createDesk(given);
   for (const number of [1, 2, 3])
     await desk.register(
       { ...newMeter({ device: deviceOf(number), home: ORES, medium: 'electricity' }), ...GAS_ON_CHANNEL_1 },
@@ -146,6 +147,8 @@ export async function deskWorld(options: Partial<DeskOptions> = {}, kept?: strin
     clock,
     changes,
     signers: people.signers,
+    /** What the desk was made of: for another one over the same store. */
+    options: given,
     command,
     signed,
     both,
