@@ -6,6 +6,7 @@ import { type DeviceIdentity, issueDevice } from '../../../pki/development.ts';
 import { type ManualClock, manualClock } from '../../runtime/clock.ts';
 import { Counters } from '../../runtime/counters.ts';
 import { seededRandom } from '../../runtime/random.ts';
+import type { EdgeCommands } from '../commands.ts';
 import { dayAfter, dayNamed, type LocalDay, QUARTER_SECONDS } from '../days/calendar.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../device.ts';
 import { FakeHeadEnd } from './head-end.ts';
@@ -25,6 +26,8 @@ export interface Bench {
   counters: Counters;
   readonly clock: ManualClock;
   openDevice(extra?: Partial<EdgeDeviceOptions>): EdgeDevice;
+  /** A device that takes commands. */
+  startDevice(commands: EdgeCommands, extra?: Partial<EdgeDeviceOptions>): Promise<EdgeDevice>;
   /** The device's process is gone: nobody closes it. */
   abandon(device: EdgeDevice): void;
 }
@@ -35,26 +38,12 @@ export function deviceBench(): Bench {
   const bench: Bench = {
     clock: manualClock(Date.now()),
     openDevice(extra = {}) {
-      const device = EdgeDevice.open({
-        directory: bench.directory,
-        identity: bench.identity,
-        owners: ({ medium }) => (medium === 'water' ? FARYS : ORES),
-        headEnd: { host: '127.0.0.1', port: bench.headEnd.port },
-        clock: bench.clock,
-        random: seededRandom(3, 'edge'),
-        counters: bench.counters,
-        development: true,
-        ...extra,
-        limits: {
-          ...extra.limits,
-          uplink: {
-            receiptGraceMs: 100,
-            answerTimeoutMs: 400,
-            connectTimeoutMs: 2_000,
-            ...extra.limits?.uplink,
-          },
-        },
-      });
+      const device = EdgeDevice.open(optionsOf(extra));
+      open.push(device);
+      return device;
+    },
+    async startDevice(commands, extra = {}) {
+      const device = await EdgeDevice.start({ ...optionsOf(extra), commands });
       open.push(device);
       return device;
     },
@@ -63,6 +52,26 @@ export function deviceBench(): Bench {
       releaseLock(bench.directory);
     },
   } as Bench;
+  const optionsOf = (extra: Partial<EdgeDeviceOptions>): EdgeDeviceOptions => ({
+    directory: bench.directory,
+    identity: bench.identity,
+    owners: ({ medium }) => (medium === 'water' ? FARYS : ORES),
+    headEnd: { host: '127.0.0.1', port: bench.headEnd.port },
+    clock: bench.clock,
+    random: seededRandom(3, 'edge'),
+    counters: bench.counters,
+    development: true,
+    ...extra,
+    limits: {
+      ...extra.limits,
+      uplink: {
+        receiptGraceMs: 100,
+        answerTimeoutMs: 400,
+        connectTimeoutMs: 2_000,
+        ...extra.limits?.uplink,
+      },
+    },
+  });
 
   beforeAll(async () => {
     bench.home = mkdtempSync(join(tmpdir(), 'hes-edge-'));
