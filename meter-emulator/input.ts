@@ -4,7 +4,7 @@ import type { Log } from '../gateway/runtime/log.ts';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 import { CONSORTIUM, type Tenant } from '../protocol/tenants.ts';
 import type { FleetConfig } from './config.ts';
-import { type Fleet, planFleet } from './fleet.ts';
+import { type DevicePlan, type Fleet, planFleet } from './fleet.ts';
 import { EmulatedStation } from './run/emulated-station.ts';
 import type { Station } from './run/station.ts';
 import { findRecordings } from './telegrams/files.ts';
@@ -43,6 +43,9 @@ export async function enrolmentsOf(source: FleetConfig['source']): Promise<reado
     guests: [],
   }));
 }
+
+/** The devices of an emulated fleet with the meters that they carry, for whoever registers them. */
+export const plansOf = (source: EmulatedSource): readonly DevicePlan[] => fleetOf(source).devices;
 
 export async function loadInput({ source }: FleetConfig, clock: Clock, log: Log): Promise<Input> {
   return source.kind === 'emulated' ? emulatedInput(source) : recordedInput(source, clock, log);

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
+import { dayNamed } from '../../gateway/edge/days/calendar.ts';
 import type { EdgeCommands, EdgeDevice } from '../../gateway/edge/device.ts';
 import type { Notice } from '../../gateway/edge/operations/step.ts';
 import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
 import type { Log } from '../../gateway/runtime/log.ts';
-import type { DeviceId } from '../../protocol/identity.ts';
+import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { CommandedMeter } from '../operations/commanded-meter.ts';
 import { installationOf } from '../operations/installation.ts';
 import { EmulatedStation } from './emulated-station.ts';
@@ -28,8 +29,8 @@ export interface FleetCommandsOptions {
 export interface CommandsListener {
   /** Its next wake may be due sooner than was thought. */
   hurry(station: Station): void;
-  /** It speaks again, and sends what its meters show now. */
-  airplaneEnded(station: Station): void;
+  /** It speaks again: an index of each of these waits, which nobody was owed while it was silent. */
+  speaksAgain(owners: readonly TenantId[]): void;
 }
 
 /** A second is what the rules of a meter are made in. */
@@ -156,12 +157,25 @@ export class FleetCommands {
     setImmediate(() => {
       const kept = this.#live.get(station.id);
       if (kept === undefined) return;
-      if (notice === 'airplane-ended') {
-        this.#listener?.airplaneEnded(station);
-        kept.device.observe(station.showFrom(this.#options.meteringClock.nowMs()));
-      }
+      if (notice === 'airplane-ended') void this.#showNow(kept);
       this.attend(station);
     });
+  }
+
+  /** Airplane mode has ended: the edge is shown what its meters show now, and gives that to their owners. */
+  async #showNow(kept: Kept): Promise<void> {
+    const { device, station } = kept;
+    const before = ownersOf(device);
+    try {
+      device.observe(station.showFrom(this.#options.meteringClock.nowMs()));
+      // Closes nothing, and has its turn when what came of the snapshot is in the outbox.
+      await device.closeDay(LONG_AGO);
+    } catch (error) {
+      this.#options.log.warn({ err: error, device: station.id }, 'a meter could not give its index');
+      return;
+    }
+    this.#listener?.speaksAgain(without(ownersOf(device), before));
+    this.attend(station);
   }
 
   #tick(): void {
@@ -192,4 +206,19 @@ export class FleetCommands {
     if (nextMs !== null && nextMs <= (this.#options.clock ?? systemClock).nowMs())
       this.#listener?.hurry(station);
   }
+}
+
+const LONG_AGO = dayNamed('1970-01-02');
+
+/** Whose readings wait: each as often as it has some. */
+const ownersOf = (device: EdgeDevice): TenantId[] => device.waiting().map(({ owner }) => owner);
+
+/** What is in one list beyond what is in another, each element as often as it is. */
+function without<T>(list: readonly T[], taken: readonly T[]): readonly T[] {
+  const left = [...taken];
+  return list.filter((element) => {
+    const at = left.indexOf(element);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
 }

@@ -81,8 +81,8 @@ export async function runContinuously(options: ContinuousRunOptions): Promise<vo
   };
   options.commands?.begin({
     hurry: (station) => wakes.hurry(station),
-    airplaneEnded: (station) => {
-      for (const owner of station.owners) tally.expect(owner);
+    speaksAgain: (owners) => {
+      for (const owner of owners) tally.expect(owner);
     },
   });
   try {
