@@ -40,9 +40,11 @@ export function processTerminal(): Terminal {
       }
     },
     async askSecret(question) {
+      const typed = secret(stdin as ReadStream);
+      // Asked once nothing is shown any more: a quick answer is not, either.
       stderr.write(question);
       try {
-        return await secret(stdin as ReadStream);
+        return await typed;
       } finally {
         stderr.write('\n');
       }
