@@ -6,6 +6,7 @@ import type { TenantId } from '../../../protocol/identity.ts';
 import type { EdgeErrorCode } from '../../edge/errors.ts';
 import type { ChildSpec } from '../../runtime/child.ts';
 import type { SimulatedClockConfig } from './clock.ts';
+import { type DeskGround, registryFile } from './desks.ts';
 import type { UpOptions } from './options.ts';
 
 /** What `hes up` starts, and how: one table of processes, each with the configuration that it alone is given. */
@@ -13,6 +14,7 @@ export interface Plan {
   readonly mdm: ChildSpec | undefined;
   readonly front: ChildSpec;
   readonly routers: readonly ChildSpec[];
+  readonly desks: readonly ChildSpec[];
   fleet(frontPort: number): ChildSpec;
 }
 
@@ -27,6 +29,8 @@ export interface Ground {
   readonly clock: SimulatedClockConfig;
   /** Days that the router still takes: what the run covers, and the outboxes of a long silence. */
   readonly ageDaysMax: number;
+  /** A run without end has desks; a bounded one commands nothing. */
+  readonly desks?: DeskGround;
   /** Ports of the simulated MDMs, fixed so that a restarted one is found again. */
   readonly mdmPorts: ReadonlyMap<TenantId, number>;
 }
@@ -51,8 +55,11 @@ const NO_WRITE = [
  */
 const HEAP = ['--initial-old-space-size=96'];
 
-/** First readings stop coming, then they stop being carried, then taken. Nothing is under way between front and routers by then. */
-const STOP_RANK = { fleet: 0, front: 1, router: 1, mdm: 2 } as const;
+/** First readings and results stop coming, then they stop being carried, then taken. Nothing is under way between front and routers by then. */
+const STOP_RANK = { fleet: 0, front: 1, router: 1, desk: 2, mdm: 2 } as const;
+
+/** The registry of the largest fleet is entered before a desk is ready. */
+const DESK_READY_WITHIN_MS = 600_000;
 
 /** Two writes of a record file in flight, and a fleet of many devices, need a moment longer to start. */
 const FLEET_READY_WITHIN_MS = 600_000;
@@ -64,21 +71,19 @@ const FLEET_READY_WITHIN_MS = 600_000;
 const LATER = { minSeconds: 1, maxSeconds: 5 } as const;
 
 /** A device's file is not what it should be, and would not be after a restart: the user is told which one. */
-const DAMAGED_DEVICE = ['ERR_FLEET_IDENTITY', 'ERR_OUTBOX_DAMAGED', 'ERR_OUTBOX_FORMAT'] satisfies readonly (
-  | EmulatorErrorCode
-  | EdgeErrorCode
-)[];
+const DAMAGED_DEVICE = [
+  'ERR_FLEET_IDENTITY',
+  'ERR_OUTBOX_DAMAGED',
+  'ERR_OUTBOX_FORMAT',
+  'ERR_JOURNAL_DAMAGED',
+  'ERR_JOURNAL_FORMAT',
+] satisfies readonly (EmulatorErrorCode | EdgeErrorCode)[];
 
 export function planProcesses(ground: Ground): Plan {
   const { options, pki, busDirectory, run, clock } = ground;
   const { layout } = pki;
   const environment = environmentOf(process.env);
-  const spec = (
-    name: string,
-    kind: keyof typeof STOP_RANK,
-    config: unknown,
-    rest: Partial<ChildSpec> = {},
-  ): ChildSpec => ({
+  const spec: MakeSpec = (name, kind, config, rest = {}) => ({
     name,
     module: HES,
     args: [kind, '--config', '-', '--log-level', options.logLevel],
@@ -149,12 +154,59 @@ export function planProcesses(ground: Ground): Plan {
       ),
     ),
 
+    desks: ground.desks === undefined ? [] : options.tenants.map((tenant) => deskSpec(ground, tenant, spec)),
+
     fleet: (port) =>
       spec('fleet', 'fleet', fleetConfigOf(ground, port), {
         readyWithinMs: FLEET_READY_WITHIN_MS,
         endsWith: DAMAGED_DEVICE,
       }),
   };
+}
+
+type MakeSpec = (
+  name: string,
+  kind: keyof typeof STOP_RANK,
+  config: unknown,
+  rest?: Partial<ChildSpec>,
+) => ChildSpec;
+
+/** Its database, what SQLite keeps beside it, and nothing else is written. */
+function deskSpec(
+  { options, pki, busDirectory, run, desks }: Ground,
+  tenant: TenantId,
+  spec: MakeSpec,
+): ChildSpec {
+  const { layout } = pki;
+  const { directory, ports } = desks!;
+  const database = join(directory, `${tenant}.sqlite`);
+  return spec(
+    `desk-${tenant}`,
+    'desk',
+    {
+      mode: 'development',
+      tenant,
+      database,
+      listen: { host: '127.0.0.1', port: ports.get(tenant) },
+      tls: layout.office.desk(tenant),
+      office: {
+        root: layout.office.root.certificate,
+        issuing: [layout.office.issuing(tenant).certificate],
+        revocations: [layout.office.crl(tenant)],
+      },
+      field: {
+        root: layout.root.certificate,
+        issuers: options.tenants.map((issuer) => ({
+          tenant: issuer,
+          certificate: layout.issuing(issuer).certificate,
+        })),
+        revocations: options.tenants.map((issuer) => layout.crl(issuer)),
+      },
+      registry: registryFile(run, tenant),
+      bus: { directory: busDirectory },
+    },
+    { nodeFlags: [...NO_WRITE, `--allow-fs-write=${database}*`], readyWithinMs: DESK_READY_WITHIN_MS },
+  );
 }
 
 function mdmOf({ options, mdmPorts }: Ground, tenant: TenantId): unknown {

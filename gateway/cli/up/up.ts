@@ -14,10 +14,11 @@ import { Supervisor } from '../../runtime/supervisor.ts';
 import { EXIT } from '../exit.ts';
 import { clockAfter, DayKeeper, realTime, runningClock, type SimulatedClockConfig } from './clock.ts';
 import { type DataFolder, openDataFolder } from './data.ts';
+import { makeDeskFolder, publishDesks, withdrawDesks, writeRegistries } from './desks.ts';
 import { Interrupt } from './interrupt.ts';
 import { LogLines } from './log-lines.ts';
 import { readOptions, type UpFlags, type UpOptions } from './options.ts';
-import { fleetSource, type Ground, planProcesses } from './plan.ts';
+import { fleetSource, type Ground, type Plan, planProcesses } from './plan.ts';
 import { freePorts } from './ports.ts';
 import { checkReportPlace, isComplete, renderReport, writeReport } from './report.ts';
 import { Screen } from './screen.ts';
@@ -101,12 +102,20 @@ class Run {
     } finally {
       this.#screen.clear();
       this.#lines.quiet();
+      withdrawDesks(this.#data.path);
       await this.#supervisor.stop();
     }
   }
 
+  /** Commands go to meters that live with the clock. */
+  get #hasDesks(): boolean {
+    return !this.#options.once && this.#options.telegrams === undefined;
+  }
+
   /** Bottom up: whoever is asked is there before whoever asks. */
   async #start(): Promise<Watch> {
+    // Of a run that was killed.
+    withdrawDesks(this.#data.path);
     const ground = await this.#ground();
     const plan = planProcesses(ground);
     const { signal } = this.#interrupt;
@@ -116,6 +125,10 @@ class Run {
     signal.throwIfAborted();
     await this.#enrol(ground.pki);
     const port = Number(this.#supervisor.child('front')!.details['port']);
+    if (ground.desks !== undefined) this.#say('starting the desks and the fleet …');
+    const desks = this.#startDesks(ground, plan);
+    // Waited for below; one that cannot start must not be a rejection that nobody hears until then.
+    desks.catch(() => undefined);
     const fleet = await this.#supervisor.start({
       ...plan.fleet(port),
       onNotice: (notice) => this.#fleetEnded.resolve(notice as FleetReport),
@@ -123,6 +136,8 @@ class Run {
     void fleet.ended.then(({ failure }) => {
       if (failure !== undefined) this.#broken.reject(new HesError(failure.code, failure.message));
     });
+    await desks;
+    if (ground.desks !== undefined) publishDesks(this.#data.path, ground.desks);
     signal.throwIfAborted();
     return new Watch({
       supervisor: this.#supervisor,
@@ -134,6 +149,14 @@ class Run {
       title: () => this.#title(port),
       footer: 'Ctrl-C ends it',
     });
+  }
+
+  /** Beside the fleet: whatever a desk has for a device that was sooner, it brings when it is there. */
+  async #startDesks({ desks, run, devices }: Ground, plan: Plan): Promise<void> {
+    const source = fleetSource(this.#options);
+    if (desks === undefined || source.kind !== 'emulated') return;
+    await writeRegistries({ source, tenants: this.#options.tenants, data: devices, run });
+    await Promise.all(plan.desks.map((spec) => this.#supervisor.start(spec)));
   }
 
   async #ground(): Promise<Ground> {
@@ -148,7 +171,8 @@ class Run {
     const sockets = busDirectory(this.#data.path);
     makeDirectory(sockets);
     const simulated = tenants.filter((tenant) => config.tenants?.[tenant]?.mdm === undefined);
-    const [frontPort, ...ports] = await freePorts(simulated.length + 1);
+    const [frontPort, ...ports] = await freePorts(1 + simulated.length + tenants.length);
+    const deskPorts = ports.slice(simulated.length);
     return {
       options: withPort(this.#options, frontPort!),
       pki,
@@ -160,6 +184,14 @@ class Run {
         telegrams === undefined && !this.#options.realTime
           ? Math.min(AGE_DAYS_MAX + days, RECORDING_AGE_DAYS_MAX)
           : RECORDING_AGE_DAYS_MAX,
+      ...(this.#hasDesks
+        ? {
+            desks: {
+              directory: makeDeskFolder(this.#data.path),
+              ports: new Map(tenants.map((tenant, index) => [tenant, deskPorts[index]!])),
+            },
+          }
+        : {}),
       mdmPorts: new Map(simulated.map((tenant, index) => [tenant, ports[index]!])),
     };
   }

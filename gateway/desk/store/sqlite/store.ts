@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TenantId } from '../../../../protocol/identity.ts';
@@ -86,7 +86,8 @@ export function openSqliteStore({
 function open(path: string, tenant: TenantId): { writer: DatabaseSync; reader: DatabaseSync } {
   let writer: DatabaseSync | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    // A process that may write this one file may not make folders.
+    if (!existsSync(dirname(path))) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const options = { timeout: BUSY_TIMEOUT_MS, defensive: true } as const;
     writer = new DatabaseSync(path, options);
     // The write-ahead log and its index take the rights of the file that they belong to.

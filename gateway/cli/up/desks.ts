@@ -1,0 +1,83 @@
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type { FleetConfig } from '../../../meter-emulator/config.ts';
+import { plansOf } from '../../../meter-emulator/input.ts';
+import { eanNumber } from '../../../meter-emulator/numbers.ts';
+import { deviceIdentityFile, readDeviceIdentity } from '../../../pki/development.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import type { MeterLine } from '../../desk/service/registry-file.ts';
+
+/** The desks of `hes up`: what they are told of the emulated fleet, and where people find them. */
+
+/** Databases outlive a run; ports are this run's, so that a desk that was started again is where it was. */
+export interface DeskGround {
+  readonly directory: string;
+  readonly ports: ReadonlyMap<TenantId, number>;
+}
+
+export const deskFolder = (data: string): string => join(data, 'desk');
+export const registryFile = (run: string, tenant: TenantId): string => join(run, `registry-${tenant}.jsonl`);
+
+/** The last of the chains and keys of some hundred devices are read before others get a turn. */
+const AT_ONCE = 200;
+
+/** What each operator's own systems would know: its meters, with their EANs and the certificates of their devices. */
+export async function writeRegistries(options: {
+  readonly source: Extract<FleetConfig['source'], { kind: 'emulated' }>;
+  readonly tenants: readonly TenantId[];
+  /** Under which the devices live. */
+  readonly data: string;
+  readonly run: string;
+}): Promise<void> {
+  const { source, tenants, data, run } = options;
+  const files = new Map(tenants.map((tenant) => [tenant, openSync(registryFile(run, tenant), 'w', 0o600)]));
+  try {
+    let read = 0;
+    for (const { id, home, guests, meters } of plansOf(source)) {
+      const { agree } = readDeviceIdentity(deviceIdentityFile(join(data, 'devices'), id));
+      for (const tenant of [home, ...guests]) {
+        const line: MeterLine = {
+          device: id,
+          home,
+          medium: meters[0]!.medium,
+          channels: meters.map(({ channel, medium, owner, ordinal }) => ({
+            channel,
+            medium,
+            owner,
+            // Each operator knows its own.
+            ean: owner === tenant ? eanNumber(owner, ordinal, source.seed) : null,
+          })),
+          certificate: agree.certificate,
+        };
+        const file = files.get(tenant);
+        if (file !== undefined) writeSync(file, `${JSON.stringify(line)}\n`);
+      }
+      read += 1;
+      if (read % AT_ONCE === 0) await setImmediate();
+    }
+  } finally {
+    for (const file of files.values()) closeSync(file);
+  }
+}
+
+const DESKS_FILE = 'desks.json';
+
+/** `{ "ores": "https://127.0.0.1:PORT", … }`: whole or not at all, and only while all of them are up. */
+export function publishDesks(data: string, { ports }: DeskGround): void {
+  const urls = Object.fromEntries([...ports].map(([tenant, port]) => [tenant, `https://127.0.0.1:${port}`]));
+  const file = join(data, DESKS_FILE);
+  writeFileSync(`${file}.new`, `${JSON.stringify(urls)}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+/** At the end, and at the start for one that was killed. */
+export function withdrawDesks(data: string): void {
+  rmSync(join(data, DESKS_FILE), { force: true });
+}
+
+export function makeDeskFolder(data: string): string {
+  const directory = deskFolder(data);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return directory;
+}
