@@ -243,6 +243,30 @@ describe('hes op', () => {
     });
   });
 
+  it('lets go on what is held above a threshold, by somebody else', async () => {
+    const limit = () =>
+      hes('op', 'limiter', OTHER, '5', '--reason', 'x', '--yes', '--json', ...as('ores/operator'));
+    for (let count = 0; count < 20; count += 1) await limit();
+    const held = json<{ id: string; state: string }>(await limit());
+    expect(held.state).toBe('quarantined');
+    expect(await hes('op', 'approve', held.id, ...as('ores/approver'))).toMatchObject({
+      exit: EXIT.conflict,
+      code: 'ERR_OP_STATE',
+    });
+    expect(await hes('op', 'release', held.id, ...as('ores/operator'))).toMatchObject({
+      exit: EXIT.noRight,
+    });
+    const { out } = await hes(
+      'op',
+      'release',
+      held.id,
+      '--reason',
+      'a round of works',
+      ...as('ores/approver'),
+    );
+    expect(out).toContain(`hes op approve ${held.id}`);
+  });
+
   const counted = async () => ({ total: (await work.desk.list({ limit: 500 })).items.length });
 });
 
