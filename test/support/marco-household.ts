@@ -10,10 +10,12 @@ import type { ProtectedPeriod } from '../../gateway/edge/operations/installation
 import { Operations } from '../../gateway/edge/operations/operations.ts';
 import type { Notice } from '../../gateway/edge/operations/step.ts';
 import { FakeHardware } from '../../gateway/edge/operations/testing/hardware.ts';
+import type { MeterView } from '../../gateway/edge/operations/view.ts';
 import { parseTelegram } from '../../gateway/edge/p1/parse.ts';
 import type { P1Telegram } from '../../gateway/edge/p1/telegram.ts';
 import { memoryFiles } from '../../gateway/edge/testing/files.ts';
 import type { Clock } from '../../gateway/runtime/clock.ts';
+import { conditionsOf, withConditions } from '../../meter-emulator/p1/conditions.ts';
 import { encodeTelegramBytes } from '../../meter-emulator/p1/encode.ts';
 import { stateOf } from '../../meter-emulator/p1/example.ts';
 import { signOutcome } from '../../protocol/command/outcome.ts';
@@ -32,7 +34,39 @@ export interface HouseholdOptions {
   readonly protectedPeriods: readonly ProtectedPeriod[];
 }
 
+/** What somebody at a meter sees and does, whatever carries its commands. */
+export interface Home {
+  readonly device: DeviceId;
+  view(): MeterView;
+  happen(event: MeterEvent): Promise<boolean>;
+  /** What the meter noticed since it was last asked. */
+  noticed(): readonly Notice[];
+}
+
 export type Household = Awaited<ReturnType<typeof household>>;
+
+/** 0 no supply, 1 supply, 2 ready: of the breaker, or of a gas meter's own valve. */
+export const supplyOf = ({ breaker, valves }: MeterView): number | undefined =>
+  breaker ?? valves.find(({ channel }) => channel === 0)?.position;
+
+/** A telegram of this moment, printed and read back. */
+export function portOf(view: MeterView): P1Telegram {
+  const state = withConditions(stateOf(1), conditionsOf(view));
+  const outcome = parseTelegram(encodeTelegramBytes('emucs-2.1.1', state).subarray(0, -2));
+  if (!outcome.ok) throw new Error(outcome.fault);
+  return outcome.telegram;
+}
+
+/** The screens of prepayment, each by a press of the button. */
+export async function screensOf(home: Home): Promise<Readonly<Record<string, string>>> {
+  const seen: Record<string, string> = {};
+  for (let press = 0; press < 3; press++) {
+    const { shown } = home.view().display;
+    if (shown !== null) seen[shown.name] = shown.text;
+    await home.happen({ kind: 'next-screen' });
+  }
+  return seen;
+}
 
 /** All devices of a test have one signature key: which device a certificate is of is not its question. */
 const signer = sampleSigner().signer;
@@ -67,32 +101,7 @@ export async function household(options: HouseholdOptions) {
     hardware,
     happen,
     view,
-    /** What the meter noticed since it was last asked. */
     noticed: (): readonly Notice[] => notices.splice(0),
-
-    /** 0 no supply, 1 supply, 2 ready: of the breaker, or of a gas meter's own valve. */
-    supply: (): number | undefined =>
-      view().breaker ?? view().valves.find(({ channel }) => channel === 0)?.position,
-
-    /** A telegram of this moment, printed and read back. */
-    port(): P1Telegram {
-      const { breaker, limiterW, message, register } = view();
-      const state = { ...stateOf(1), breaker, limiterW, message, rate: register };
-      const outcome = parseTelegram(encodeTelegramBytes('emucs-2.1.1', state).subarray(0, -2));
-      if (!outcome.ok) throw new Error(outcome.fault);
-      return outcome.telegram;
-    },
-
-    /** The screens of prepayment, each by a press of the button. */
-    async screens(): Promise<Readonly<Record<string, string>>> {
-      const seen: Record<string, string> = {};
-      for (let press = 0; press < 3; press++) {
-        const { shown } = view().display;
-        if (shown !== null) seen[shown.name] = shown.text;
-        await happen({ kind: 'next-screen' });
-      }
-      return seen;
-    },
 
     async enter(desk: Desk): Promise<void> {
       await desk.register(newMeter({ device, home: tenant, medium }), 'desk');

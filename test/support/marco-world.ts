@@ -98,8 +98,7 @@ export async function marcoWorld(about: {
     await home.enter(desk);
     households.push({ home, account: openAccount({ device, ean: `54144882000000001${at}`, medium }) });
   }
-  const winter = (epochSeconds: number): boolean =>
-    isProtected({ device: '' as DeviceId, home: TENANT, meters: [], protectedPeriods: WINTER }, epochSeconds);
+  const winter = (epochSeconds: number): boolean => isProtected({ protectedPeriods: WINTER }, epochSeconds);
   const platform = new PrepaymentPlatform({
     accounts: households.map(({ account }) => account),
     desk: face,
@@ -123,6 +122,8 @@ export async function marcoWorld(about: {
     platform,
     households,
     wakeAll,
+    deskHears: false,
+    breakerAtDesk: async (device: DeviceId) => (await store.meter(device))?.breaker,
     /** All meters awake, all that is asked for done: balances, then orders by what they came to, signed by a person. */
     async round(): Promise<void> {
       await wakeAll();

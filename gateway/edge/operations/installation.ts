@@ -49,7 +49,10 @@ export function hasValve(installation: Installation, channel: number): boolean {
 export const needsLeakTest = (installation: Installation, channel: number): boolean =>
   meterOn(installation, channel)?.medium === 'gas';
 
-export function isProtected({ protectedPeriods }: Installation, epochSeconds: number): boolean {
+export function isProtected(
+  { protectedPeriods }: Pick<Installation, 'protectedPeriods'>,
+  epochSeconds: number,
+): boolean {
   const today = dayAt(epochSeconds).name.slice(5);
   return protectedPeriods.some(({ from, through }) =>
     from <= through ? from <= today && today <= through : from <= today || today <= through,
