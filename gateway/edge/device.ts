@@ -8,17 +8,17 @@ import { systemRandom } from '../runtime/random.ts';
 import { Checkpoint, type Restored } from './checkpoint/checkpoint.ts';
 import { CommandWakes } from './command-wakes.ts';
 import { type CommandStatus, Commands, type EdgeCommands } from './commands.ts';
+import { DayCloser } from './day-closer.ts';
 import { dayOfOrdinal, type LocalDay } from './days/calendar.ts';
-import { DayAccumulator, type DayDraft, type DayNotice, type Doubt, type DueDay } from './days/day.ts';
-import { withhold } from './days/withheld.ts';
+import { DayAccumulator, type DayNotice, type Doubt, type DueDay } from './days/day.ts';
 import type { EdgeDeviceOptions } from './device-options.ts';
 import { LatestReadings } from './latest.ts';
 import type { Operations } from './operations/operations.ts';
 import type { Notice } from './operations/step.ts';
 import { nodeFiles } from './outbox/files.ts';
-import { type NewEntry, Outbox, type OutboxStatus } from './outbox/outbox.ts';
+import { Outbox, type OutboxStatus } from './outbox/outbox.ts';
 import { SCHEDULE_LIMITS, WakeSchedule } from './schedule.ts';
-import { type Sealer, sealDay, sealerOf } from './seal.ts';
+import { sealerOf } from './seal.ts';
 import type { Snapshot } from './source.ts';
 import { UPLINK_LIMITS } from './uplink/limits.ts';
 import { type ReadingName, type WakeResult, Waker } from './uplink/waker.ts';
@@ -47,6 +47,7 @@ export class EdgeDevice {
   readonly #days: DayAccumulator;
   readonly #schedule: WakeSchedule;
   readonly #waker: Waker;
+  readonly #closer: DayCloser;
   readonly #closing = new AbortController();
   /** Closings and wakes run one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -83,6 +84,16 @@ export class EdgeDevice {
       restored: state,
       notice: (notice, owner) => this.#notice(notice, owner),
       ...(options.missedDays === undefined ? {} : { missedDays: options.missedDays }),
+    });
+    this.#closer = new DayCloser({
+      device: this.device,
+      days: this.#days,
+      outbox,
+      sealer: () => sealerOf(this.#identity(), this.#clock.nowMs(), options.development === true),
+      lean: options.lean ?? this.#checkpoint !== null,
+      log: this.#log,
+      counters: this.#counters,
+      closed: () => this.#keepDay(),
     });
     if (outbox.pendingCount > 0) this.#schedule.added();
   }
@@ -236,42 +247,16 @@ export class EdgeDevice {
     this.#outbox.close();
   }
 
-  /** Oldest first. An owner whose day cannot be sealed holds up its own later days, and nobody else's. */
   async #closeDays(through: number): Promise<number> {
-    const stuck = new Map<TenantId, unknown>();
-    let sealer: Sealer | undefined;
-    let stored = 0;
-    for (const sameDay of byDay(this.#days.due())) {
-      if (sameDay[0]!.day.ordinal > through) break;
-      const closing = sameDay.filter(({ owner }) => !stuck.has(owner));
-      const entries: NewEntry[] = [];
-      for (const due of closing) {
-        if (this.#outbox.isClosed(due.owner, due.day.ordinal)) continue;
-        sealer ??= this.#sealer();
-        try {
-          entries.push(this.#seal(sealer, this.#days.draft(due)!));
-        } catch (error) {
-          this.#log.error({ err: error, device: this.device, owner: due.owner }, 'a day cannot be sealed');
-          stuck.set(due.owner, error);
-        }
-      }
-      stored += await this.#store(entries);
-      for (const due of closing) if (!stuck.has(due.owner)) this.#days.closed(due);
-      this.#keepDay();
+    let readings = 0;
+    try {
+      await this.#closer.close(through, (stored) => {
+        readings += stored;
+      });
+    } finally {
+      if (readings > 0) this.#schedule.added();
     }
-    if (stored > 0) this.#schedule.added();
-    for (const error of stuck.values()) throw error;
-    return stored;
-  }
-
-  #seal(sealer: Sealer, draft: DayDraft): NewEntry {
-    const sequence = this.#outbox.nextSequence(draft.owner, draft.day.ordinal);
-    const said = this.#commands === null ? draft : withhold(draft, this.#commands.withheld);
-    return sealDay(sealer, said, sequence, this.#options.lean ?? this.#checkpoint !== null);
-  }
-
-  #sealer(): Sealer {
-    return sealerOf(this.#identity(), this.#clock.nowMs(), this.#options.development === true);
+    return readings;
   }
 
   async #obey(commands: EdgeCommands): Promise<void> {
@@ -299,6 +284,7 @@ export class EdgeDevice {
       onNotice: (notice) => this.#hear(notice, commands.onNotice),
     });
     const wakes = new CommandWakes({ commands, commanded, schedule: this.#schedule, clock, random });
+    this.#closer.withhold(commanded.withheld);
     this.#commands = commanded;
     this.#wakes = wakes;
     this.#waker.obey({ commanded, signal: this.#closing.signal, stay: () => wakes.stay });
@@ -319,42 +305,21 @@ export class EdgeDevice {
     tell?.(notice);
   }
 
-  /** The index as it stands, of every owner: with the days that ended meanwhile, or else beside the last one's. */
+  /** At the end of airplane mode: the index as it stands, of every owner, at once. */
   #giveIndex(): void {
     this.#owesIndex = false;
     void this.#inTurn(async () => {
       try {
-        const ended = new Set(this.#days.due().map(({ owner }) => owner));
-        await this.#closeDays(Number.POSITIVE_INFINITY);
-        const sealer = this.#sealer();
-        for (const [owner] of this.#days.through()) {
-          const draft = ended.has(owner) ? undefined : this.#days.current(owner);
-          if (draft === undefined || !this.#outbox.isClosed(owner, draft.day.ordinal)) continue;
-          await this.#store([{ ...this.#seal(sealer, draft), again: true }]);
-        }
-        this.#schedule.hurry();
+        await this.#closer.closeNow(() => this.#schedule.hurry());
       } catch (error) {
         if (!isHesError(error)) throw error;
+        const { device } = this;
         this.#log.error(
-          { err: error, device: this.device },
-          'the index after airplane mode cannot be stored',
+          { err: error, device },
+          'the index after airplane mode is not stored: midnight’s follows',
         );
       }
     });
-  }
-
-  async #store(entries: readonly NewEntry[]): Promise<number> {
-    try {
-      const stored = await this.#outbox.append(entries);
-      this.#counters.count('edge.sealed', stored);
-      return stored;
-    } catch (error) {
-      if (isHesError(error)) {
-        this.#counters.count(`edge.unstored.${error.code}`);
-        this.#log.error({ err: error, device: this.device }, 'a day could not be stored and stays open');
-      }
-      throw error;
-    }
   }
 
   /**
@@ -414,15 +379,4 @@ export class EdgeDevice {
     this.#tail = result.catch(() => {});
     return result;
   }
-}
-
-/** Due days, those of the same day together: they are stored with one write. */
-function byDay(due: readonly DueDay[]): DueDay[][] {
-  const groups = new Map<number, DueDay[]>();
-  for (const entry of due) {
-    const known = groups.get(entry.day.ordinal);
-    if (known === undefined) groups.set(entry.day.ordinal, [entry]);
-    else known.push(entry);
-  }
-  return [...groups.values()];
 }

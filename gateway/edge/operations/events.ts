@@ -70,8 +70,9 @@ const TAKE: { readonly [K in MeterEvent['kind']]: Take<K> } = {
   'end-airplane': (state, _, { now }) => {
     const { airplane } = state;
     if (airplane === null) return undefined;
-    // A clock that was set back meanwhile must not make a time that ends before it began.
-    const until = Math.max(now, airplane.since);
+    // A clock that was set back meanwhile must not make a time that ends before it began. The second in which it
+    // ended is of it still.
+    const until = Math.max(now, airplane.since) + 1;
     return step(
       { ...state, airplane: null, silences: joined(state.silences, { since: airplane.since, until }, now) },
       { notices: ['airplane-ended'] },
@@ -186,7 +187,6 @@ export function rule(state: MeterState, where: Where): Step | undefined {
 
 /** Times of silence with one more; the oldest two become one where there are too many, so that none speaks. */
 function joined(silences: readonly Silence[], last: Silence, now: number): readonly Silence[] {
-  if (last.until === last.since) return silences;
   const kept = [...silences.filter(({ until }) => until > now - SILENCE_KEPT_SECONDS), last];
   if (kept.length <= SILENCES_MAX) return kept;
   const [first, second, ...rest] = kept;
