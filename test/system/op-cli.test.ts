@@ -1,0 +1,150 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../gateway/cli/exit.ts';
+import { TestFolder } from '../support/chaos-folder.ts';
+import { Hes, type HesEnd, runHes } from '../support/chaos-hes.ts';
+import { until } from '../support/processes.ts';
+
+/** What a newcomer types in a second terminal while `hes up` runs in the first, word by word, in its folder. */
+
+interface Meter {
+  readonly device: string;
+  readonly medium: string;
+  readonly tariffPlan: string;
+  readonly creditMode: string;
+  readonly breaker: string | null;
+  readonly airplane: boolean;
+}
+
+const WITHIN_MS = 120_000;
+/** Of a command that the meter gets at once: the machine may be slow. */
+const WAIT_SECONDS = '120';
+
+const folder = new TestFolder();
+const cwd = folder.join('');
+let up: Hes;
+let device: string;
+
+const hes = (...words: readonly string[]): Promise<HesEnd> => runHes(words, { cwd });
+const meters = async (...words: readonly string[]): Promise<readonly Meter[]> => {
+  const { code, stdout, stderr } = await hes('meter', 'list', ...words, '--as', 'ores/supervisor', '--json');
+  expect({ code, stderr }).toEqual({ code: EXIT.ok, stderr: '' });
+  return JSON.parse(stdout) as readonly Meter[];
+};
+const meter = async (): Promise<Meter> => (await meters()).find((one) => one.device === device)!;
+
+beforeAll(async () => {
+  up = new Hes(['up', '--meters', '14', '--port', '0'], { cwd });
+  const desks = join(cwd, '.hes', 'desks.json');
+  await until(`the desks run: ${up.stderr}`, () => existsSync(desks), WITHIN_MS);
+}, WITHIN_MS + 10_000);
+
+afterAll(async () => {
+  up.kill('SIGINT', 'alone');
+  await up.end();
+  folder.remove();
+}, WITHIN_MS);
+
+/** The command until its device has answered, as `op show` says it. */
+async function shown(id: string, state: string): Promise<string> {
+  let last = '';
+  const deadlineMs = Date.now() + WITHIN_MS;
+  while (Date.now() < deadlineMs) {
+    last = (await hes('op', 'show', id, '--json', '--as', 'ores/supervisor')).stdout;
+    if (last.includes(`"state":"${state}"`)) break;
+  }
+  return last;
+}
+
+const idOf = ({ stdout }: HesEnd): string => (JSON.parse(stdout) as { readonly id: string }).id;
+
+describe('a second terminal beside npm start', () => {
+  it('lists the meters of a desk', async () => {
+    const all = await meters();
+    expect(all.length).toBeGreaterThan(0);
+    for (const one of all)
+      expect(one).toMatchObject({
+        device: expect.stringMatching(/^[0-9a-f]{16}$/),
+        tariffPlan: expect.any(String),
+        creditMode: 'credit',
+        airplane: false,
+      });
+    device = all.find(({ medium, breaker }) => medium === 'electricity' && breaker === 'closed')!.device;
+  });
+
+  it('changes a tariff, and waits until the meter has', async () => {
+    const { code, stdout } = await hes(
+      ...['op', 'tariff', 'set', device, '--plan', 'mono', '--reason', 'test', '--wait', '--json'],
+      ...['--timeout', WAIT_SECONDS, '--as', 'ores/operator'],
+    );
+    expect(stdout).toContain('"state":"executed"');
+    expect(code).toBe(EXIT.ok);
+    expect(await meter()).toMatchObject({ tariffPlan: 'mono' });
+  });
+
+  it('puts a meter into prepayment by two people', async () => {
+    const proposed = await hes(
+      ...['op', 'prepay', 'activate', device, '--reason', 'test', '--yes', '--json', '--as', 'ores/operator'],
+    );
+    expect(proposed.code).toBe(EXIT.ok);
+    expect(proposed.stdout).toContain('"state":"awaiting-approval"');
+    const id = idOf(proposed);
+
+    const own = await hes('op', 'approve', id, '--as', 'ores/operator');
+    expect(own.code).toBe(EXIT.noRight);
+    const foreign = await hes('op', 'approve', id, '--as', 'fluvius/approver');
+    expect(foreign.code).toBe(EXIT.noSuch);
+    expect(await shown(id, 'awaiting-approval')).toContain('"approver":null');
+
+    expect((await hes('op', 'approve', id, '--as', 'ores/approver')).code).toBe(EXIT.ok);
+    expect(await shown(id, 'executed')).toContain('"state":"executed"');
+    expect(await meters('--prepaid')).toMatchObject([{ device, creditMode: 'prepaid' }]);
+  });
+
+  it('refuses what may not be asked for, each with its exit code', async () => {
+    const refusals = await Promise.all([
+      hes('op', 'prepay', 'activate', device, '--reason', 'test', '--as', 'ores/operator'),
+      hes('op', 'read', device, '--as', 'ores/supervisor'),
+      hes('op', 'read', 'ffffffffffffffff', '--as', 'ores/operator'),
+      hes('op', 'airplane', 'on', device, '--reason', 'test', '--yes', '--as', 'ores/operator'),
+    ]);
+    const said = refusals.map(({ code, stderr }) => `${code} ${/\((ERR_\w+)\)/.exec(stderr)?.[1]}`);
+    expect(said).toEqual([
+      `${EXIT.usage} ERR_OP_CONFIRM`,
+      `${EXIT.noRight} ERR_COMMAND_ROLE`,
+      `${EXIT.noSuch} ERR_DESK_METER`,
+      `${EXIT.refused} ERR_DESK_PREPAID`,
+    ]);
+  });
+
+  it('silences a meter until somebody ends that at the meter', async () => {
+    const other = (await meters()).find(
+      (one) => one.medium === 'electricity' && one.creditMode === 'credit' && one.device !== device,
+    )!.device;
+    const proposed = await hes(
+      ...['op', 'airplane', 'on', other, '--reason', 'asked by letter', '--yes', '--json'],
+      ...['--as', 'ores/operator'],
+    );
+    const approved = await hes(
+      ...['op', 'approve', idOf(proposed), '--wait', '--timeout', WAIT_SECONDS, '--json'],
+      ...['--as', 'ores/approver'],
+    );
+    expect(approved.stdout).toContain('"state":"executed"');
+    expect(await meters('--airplane')).toMatchObject([{ device: other, airplane: true }]);
+    const refused = await hes('op', 'read', other, '--as', 'ores/operator');
+    expect(refused.code).toBe(EXIT.refused);
+    expect(refused.stderr).toMatch(/since .* local action at the meter/);
+  });
+
+  it('leaves a trace that verifies off-line', async () => {
+    const lines = folder.join('audit.jsonl');
+    const { code } = await hes('audit', 'export', '--out', lines, '--as', 'ores/supervisor');
+    expect(code).toBe(EXIT.ok);
+    const verified = await hes('audit', 'verify', lines);
+    expect({ code: verified.code, said: verified.stdout.slice(0, 6) }).toEqual({
+      code: EXIT.ok,
+      said: 'Whole:',
+    });
+  });
+});
