@@ -140,7 +140,6 @@ export class FleetCommands {
         const { operations } = device;
         if (operations === null) return;
         meter.attach(operations);
-        // A meter that was never commanded prints what it always printed.
         station.conditions = () => meter.conditions();
         this.#live.set(id, { station, meter, device, stays, ticking: false, attention: 0 });
       },

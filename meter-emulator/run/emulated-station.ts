@@ -1,15 +1,11 @@
 import { dayAt, type LocalDay, QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
-import { P1Reader } from '../../gateway/edge/p1/reader.ts';
-import { telegramSnapshot } from '../../gateway/edge/p1/snapshot.ts';
-import type { P1Telegram } from '../../gateway/edge/p1/telegram.ts';
 import type { MeterSnapshot, Snapshot } from '../../gateway/edge/source.ts';
-import { HesError } from '../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { quarterStart } from '../days.ts';
 import { type DeviceDay, EmulatedDevice, snapshotAt } from '../device.ts';
-import type { EmulatorErrorCode } from '../errors.ts';
 import type { DevicePlan } from '../fleet.ts';
 import type { MeterConditions } from '../p1/conditions.ts';
+import { readPort } from '../read-port.ts';
 import { TelegramDay } from '../telegram.ts';
 import type { World } from '../world.ts';
 import type { EdgeSide, Station } from './station.ts';
@@ -59,14 +55,14 @@ export class EmulatedStation implements Station {
       if (day.start + quarter * QUARTER_SECONDS < this.#shownSeconds) continue;
       const isClosing = quarter === today.frame.quarterCount;
       const read = telegrams !== null && (isClosing || this.#sampling === 'quarter-hour');
-      observe(read ? readPort(telegrams, today, quarter) : snapshotAt(today, quarter));
+      observe(read ? portAt(telegrams, today, quarter) : snapshotAt(today, quarter));
     }
   }
 
   /** What its meters show at a moment: the quarter-hour that ended last, read as on every other day. */
   snapshotAt(meteringMs: number): Snapshot {
     const { today, telegrams, quarter } = this.#momentOf(meteringMs);
-    return telegrams === null ? snapshotAt(today, quarter) : readPort(telegrams, today, quarter);
+    return telegrams === null ? snapshotAt(today, quarter) : portAt(telegrams, today, quarter);
   }
 
   /** As `snapshotAt`, for an edge that goes on from there: what lies before it is not shown to it any more. */
@@ -113,23 +109,5 @@ export class EmulatedStation implements Station {
 
 const QUARTERS_PER_HOUR = 4;
 
-let latest: P1Telegram | null = null;
-/** One for the process: each telegram is fed whole, so nothing of one meter is left when the next one's comes. */
-const reader = new P1Reader({
-  telegram: (telegram) => {
-    latest = telegram;
-  },
-});
-
-/** The telegram's bytes go through the very reader that a serial port's bytes go through. */
-function readPort(telegrams: TelegramDay, day: DeviceDay, quarter: number): Snapshot {
-  latest = null;
-  reader.feed(telegrams.bytesAt(quarter));
-  const telegram = latest as P1Telegram | null;
-  if (telegram === null)
-    throw new HesError(
-      'ERR_FLEET_TELEGRAM' satisfies EmulatorErrorCode,
-      'an emulated telegram was not understood',
-    );
-  return telegramSnapshot(telegram, quarterStart(day.frame, quarter));
-}
+const portAt = (telegrams: TelegramDay, { frame }: DeviceDay, quarter: number): Snapshot =>
+  readPort(telegrams.bytesAt(quarter), quarterStart(frame, quarter));

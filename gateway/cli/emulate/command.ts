@@ -40,6 +40,9 @@ export function addEmulateCommands(program: Command): void {
       'KIND[:AMOUNT][@START[/EVERY]], for example noise@10s, wrong-crc:0.05, unplug:5s@1m/10m; may be repeated',
       collect,
     )
+    .option('--identity <file>', 'with an edge inside that takes commands: the identity of its device')
+    .option('--front <host:port>', 'with --identity: its head-end')
+    .option('--servername <name>', "with --front: the name in its certificate, where that is not the host's")
     .option('--json', 'one JSON object a line for each event, and no display')
     .action(async (flags: EmulateMeterFlags) => {
       const { emulateMeter } = await import('./meter.ts');

@@ -1,5 +1,9 @@
+import type { EdgeInside } from '../../../meter-emulator/meter/edge-inside.ts';
 import { METER_FAULTS, type MeterFault } from '../../../meter-emulator/meter/faults.ts';
 import type { EmulatedPhysicalMeter, MeterEvent } from '../../../meter-emulator/meter/meter.ts';
+import { HOLD_MS, PRESS_MS } from '../../../meter-emulator/operations/buttons.ts';
+import { type MeterScreen, screenOf } from '../../../meter-emulator/operations/screen.ts';
+import { isHesError } from '../../../protocol/errors.ts';
 import type { MeterFace } from './face.ts';
 import { endpointText } from './lines.ts';
 import { renderMeter } from './render.ts';
@@ -28,6 +32,7 @@ export class MeterDisplay implements MeterFace {
   readonly #turner = new PageTurner();
   #wantQuit: () => void = () => {};
   #meter: EmulatedPhysicalMeter | null = null;
+  #inside: EdgeInside | null = null;
   #timer: NodeJS.Timeout | undefined;
   #choosingFault = false;
   #note = '';
@@ -42,8 +47,9 @@ export class MeterDisplay implements MeterFace {
     });
   }
 
-  begin(meter: EmulatedPhysicalMeter): void {
+  begin(meter: EmulatedPhysicalMeter, inside: EdgeInside | null): void {
     this.#meter = meter;
+    this.#inside = inside;
     // Whatever ends the process, a crash too, the terminal is as it was.
     process.once('exit', this.#restore);
     process.stdout.on('error', () => this.#wantQuit());
@@ -102,10 +108,33 @@ export class MeterDisplay implements MeterFace {
         this.#note = `${METER_FAULTS[fault].text}: asked for`;
       }
     } else if (key === 'f') this.#choosingFault = true;
-    else if (BUTTON_KEYS.has(key)) {
-      const { pages, cycling } = pagesOf(meter.state());
-      this.#turner.press(pages.length, cycling, performance.now());
+    else if (this.#inside !== null && Object.hasOwn(HANDS, key)) void this.#act(this.#inside, HANDS[key]!);
+    else if (BUTTON_KEYS.has(key)) this.#turn();
+  }
+
+  /** A hand at a meter that takes commands. */
+  async #act(inside: EdgeInside, hand: Hand): Promise<void> {
+    try {
+      const note = await hand(inside);
+      // The button did nothing to switch and prepayment: it leads through the registers.
+      if (note === null) this.#turn();
+      else this.#note = note;
+    } catch (error) {
+      if (!isHesError(error)) throw error;
+      this.#note = error.message;
     }
+    this.#draw();
+  }
+
+  #turn(): void {
+    const { pages, cycling } = pagesOf(this.#meter!.state());
+    this.#turner.press(pages.length, cycling, performance.now());
+  }
+
+  #screen(): MeterScreen | null {
+    if (this.#inside === null) return null;
+    const { meter, device } = this.#inside;
+    return screenOf(meter, { connected: device.connected, telegram: () => null });
   }
 
   readonly #redraw = (): void => {
@@ -141,6 +170,7 @@ export class MeterDisplay implements MeterFace {
       ],
       choosingFault: this.#choosingFault,
       note: this.#note,
+      commanded: this.#screen(),
     });
     const fitting = lines.slice(0, rows - 1).map((line) => line.slice(0, columns - 1) + CLEAR_LINE);
     const picture = `${HOME}${fitting.join('\r\n')}${CLEAR_BELOW}`;
@@ -149,6 +179,29 @@ export class MeterDisplay implements MeterFace {
     process.stdout.write(picture);
   };
 }
+
+type Hand = (inside: EdgeInside) => Promise<string | null>;
+
+const NOTES = {
+  closed: 'the supply is closed',
+  'leak-test': 'the leak test runs',
+  'next-screen': '',
+  nothing: null,
+} as const;
+
+const press: Hand = async ({ meter }) => NOTES[await meter.press(PRESS_MS)];
+
+/** What a person at the meter can do, by key. */
+const HANDS: Readonly<Record<string, Hand>> = {
+  ...Object.fromEntries([...BUTTON_KEYS].map((key) => [key, press])),
+  h: async ({ meter }) => NOTES[await meter.press(HOLD_MS)],
+  a: async ({ meter }) =>
+    (await meter.endAirplane()) ? 'airplane mode has ended' : 'it was not in airplane mode',
+  p: async (inside) => {
+    await inside.setPower(!inside.meter.power);
+    return inside.meter.power ? 'power is on' : 'power is off';
+  },
+};
 
 const FAULT_OF_KEY: ReadonlyMap<string, MeterFault> = new Map(
   Object.entries(METER_FAULTS).map(([name, { key }]) => [key, name as MeterFault]),

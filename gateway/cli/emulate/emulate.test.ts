@@ -25,6 +25,11 @@ describe('hes emulate meter', () => {
     [{ profile: 'sdm630' }],
     [{ authKey: 'x' }],
     [{ key: '/nowhere/at/all' }],
+    [{ identity: 'identity.json' }],
+    [{ front: 'localhost:8883' }],
+    [{ identity: 'identity.json', front: 'localhost' }],
+    [{ identity: 'identity.json', front: 'localhost:0' }],
+    [{ servername: 'localhost' }],
     [{ fault: ['thunder'] }],
     [{ from: '2026-02-30' }],
     [{ from: '2026-02-28T25:00' }],
@@ -68,6 +73,7 @@ describe('its display', () => {
     places: ['P1 at /dev/pts/1'],
     choosingFault: false,
     note: '',
+    commanded: null,
   } as const;
 
   it('goes round the four registers by itself, and on from there with the button', () => {

@@ -1,5 +1,10 @@
+import type { EdgeInside } from '../../../meter-emulator/meter/edge-inside.ts';
 import type { EmulatedPhysicalMeter, Endpoint, MeterEvent } from '../../../meter-emulator/meter/meter.ts';
+import { screenOf } from '../../../meter-emulator/operations/screen.ts';
 import type { MeterFace } from './face.ts';
+
+/** How often it is looked whether commands or people changed something. */
+const LOOK_EVERY_MS = 250;
 
 /** How often telegrams are summed up: never a line per telegram. */
 const SUM_EVERY_MS = 60_000;
@@ -13,6 +18,8 @@ export class MeterLines implements MeterFace {
   #timer: NodeJS.Timeout | undefined;
   #telegrams = 0;
   #spoilt = 0;
+  #look: NodeJS.Timeout | undefined;
+  #shown = '';
 
   constructor(seed: number, json: boolean) {
     this.#seed = seed;
@@ -23,7 +30,7 @@ export class MeterLines implements MeterFace {
     });
   }
 
-  begin(meter: EmulatedPhysicalMeter): void {
+  begin(meter: EmulatedPhysicalMeter, inside: EdgeInside | null): void {
     this.#meter = meter;
     const { dialect, endpoints, periodSeconds } = meter;
     const modbus = meter.modbus.map(({ endpoint, profile, unit }) => ({
@@ -43,6 +50,7 @@ export class MeterLines implements MeterFace {
       ].join('\n'),
     );
     this.#timer = setInterval(() => this.#sumUp(), SUM_EVERY_MS);
+    if (inside !== null) this.#look = setInterval(() => this.#commanded(inside), LOOK_EVERY_MS);
   }
 
   event(event: MeterEvent): void {
@@ -59,8 +67,23 @@ export class MeterLines implements MeterFace {
 
   end(): void {
     clearInterval(this.#timer);
+    clearInterval(this.#look);
     const telegrams = this.#meter?.telegrams ?? 0;
     this.#say({ event: 'stopped', telegrams }, `stopped after ${telegrams} telegrams`);
+  }
+
+  /** What commands made of it, once for each change. */
+  #commanded({ meter, device }: EdgeInside): void {
+    const screen = screenOf(meter, { connected: device.connected, telegram: () => null });
+    const { p1: _, simulated: __, ...shown } = screen;
+    const text = JSON.stringify(shown);
+    if (text === this.#shown) return;
+    this.#shown = text;
+    const { tariff, creditMode, breaker, connected, message } = screen;
+    this.#say(
+      { event: 'commanded', ...shown },
+      `${connected === true ? 'connected' : 'not connected'}; ${tariff.plan}, rate ${tariff.rate}; ${creditMode}; breaker ${breaker}${message === '' ? '' : `; message: ${message}`}`,
+    );
   }
 
   #sumUp(): void {

@@ -27,12 +27,24 @@ export interface EmulateMeterFlags {
   readonly profileFile?: string;
   readonly id?: number;
   readonly fault?: readonly string[];
+  readonly identity?: string;
+  readonly front?: string;
+  readonly servername?: string;
   readonly json?: boolean;
+}
+
+/** An edge inside the meter, and where its head-end is. */
+export interface InsidePlan {
+  readonly identityFile: string;
+  readonly headEnd: { readonly host: string; readonly port: number; readonly servername?: string };
+  readonly realSeconds: (meteringSeconds: number) => number;
 }
 
 export interface EmulateMeterPlan {
   readonly options: MeterOptions & { readonly clock: Clock };
   readonly faults: readonly PlannedFault[];
+  /** Null: a meter that nobody commands. */
+  readonly inside: InsidePlan | null;
 }
 
 /** ser2net's own example has its first port there. */
@@ -48,12 +60,13 @@ export async function planOf(flags: EmulateMeterFlags): Promise<EmulateMeterPlan
   if (!DIALECT_PORTS[dialect].crc && faults.some(({ fault }) => fault === 'wrong-crc'))
     throw usage(`${dialect} prints no CRC, so none can be wrong; noise and cut are possible`);
   const readers = flags.oneReader === true ? { readersMax: 1 } : {};
+  const time = timeOf(flags);
   const p1 = flags.p1 ?? (flags.modbus === undefined ? [P1_USUAL] : []);
   return {
     options: {
       seed,
       dialect,
-      clock: clockOf(flags),
+      clock: time.clock,
       ports: p1.map((place) => placeOf('--p1', place, 'pty', readers)),
       modbus: await modbusOf(flags),
       ...(keys === null ? {} : { keys }),
@@ -62,6 +75,27 @@ export async function planOf(flags: EmulateMeterFlags): Promise<EmulateMeterPlan
       ...(message === undefined ? {} : { conditions: () => ({ message: latin1(message) }) }),
     },
     faults,
+    inside: insideOf(flags, time.realSeconds),
+  };
+}
+
+function insideOf(
+  { identity, front, servername }: EmulateMeterFlags,
+  realSeconds: InsidePlan['realSeconds'],
+): InsidePlan | null {
+  if (identity === undefined && front === undefined) {
+    if (servername !== undefined) throw usage('--servername is of no use without --front');
+    return null;
+  }
+  if (identity === undefined || front === undefined) throw usage('--identity and --front go together');
+  const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(front);
+  const host = found?.[1] ?? found?.[2];
+  const port = Number(found?.[3]);
+  if (host === undefined || port < 1 || port > 65_535) throw usage('--front is HOST:PORT');
+  return {
+    identityFile: identity,
+    headEnd: { host, port, ...(servername === undefined ? {} : { servername }) },
+    realSeconds,
   };
 }
 
@@ -143,14 +177,21 @@ function asUsage<T>(parse: () => T): T {
 
 const MINUTES_PER_DAY = 24 * 60;
 
-function clockOf({ from, speed }: EmulateMeterFlags): Clock {
-  if (from === undefined && speed === undefined) return systemClock;
+interface MeterTime {
+  readonly clock: Clock;
+  /** Its seconds by the real clock, by which people sign. */
+  readonly realSeconds: (meteringSeconds: number) => number;
+}
+
+function timeOf({ from, speed }: EmulateMeterFlags): MeterTime {
+  if (from === undefined && speed === undefined) return { clock: systemClock, realSeconds: (one) => one };
   const startedAtMs = Date.now();
-  return simulatedClock({
-    originMs: from === undefined ? startedAtMs : momentOf(from),
-    startedAtMs,
-    speed: speed === undefined ? 1 : MINUTES_PER_DAY * speed,
-  });
+  const originMs = from === undefined ? startedAtMs : momentOf(from);
+  const rate = speed === undefined ? 1 : MINUTES_PER_DAY * speed;
+  return {
+    clock: simulatedClock({ originMs, startedAtMs, speed: rate }),
+    realSeconds: (seconds) => (startedAtMs + (seconds * 1_000 - originMs) / rate) / 1_000,
+  };
 }
 
 function momentOf(text: string): number {

@@ -1,6 +1,8 @@
 import type { MeterFault } from '../../../meter-emulator/meter/faults.ts';
 import { METER_FAULTS } from '../../../meter-emulator/meter/faults.ts';
+import type { MeterScreen } from '../../../meter-emulator/operations/screen.ts';
 import type { P1MeterState } from '../../../meter-emulator/p1/encode.ts';
+import { SCREEN_TITLES } from './screen-text.ts';
 import type { Page } from './screens.ts';
 
 /** Everything that the terminal shows. */
@@ -18,6 +20,8 @@ export interface MeterView {
   readonly places: readonly string[];
   readonly choosingFault: boolean;
   readonly note: string;
+  /** What commands made of it; null where nobody commands it. */
+  readonly commanded: MeterScreen | null;
 }
 
 const LCD_WIDTH = 44;
@@ -32,9 +36,9 @@ export function renderMeter(view: MeterView): string[] {
     lcd(page.code, `T${state.rate}`),
     lcd('', ''),
     lcd('', page.value),
-    lcd('', ''),
+    ...(view.commanded === null ? [lcd('', '')] : commandedLines(view.commanded)),
     lcd(breakerText(state.breaker, view.blinkOn), view.position),
-    lcd(localTime(state), closed ? 'P1 closed' : 'P1 open'),
+    lcd(localTime(state), closed || view.commanded?.port === 'off' ? 'P1 closed' : 'P1 open'),
     ` └${'─'.repeat(LCD_WIDTH)}┘`,
     ...(state.message === '' ? [] : [` Message: ${state.message}`]),
     ...view.places.map((place) => ` ${place}`),
@@ -42,9 +46,32 @@ export function renderMeter(view: MeterView): string[] {
     ` Faults: ${view.standing.length === 0 ? 'none' : view.standing.join(', ')}`,
     ` ${view.note}`,
     '',
-    ` ${view.choosingFault ? faultKeys() : 'space: button   f: faults   q: quit'}`,
+    ` ${view.choosingFault ? faultKeys() : keys(view.commanded)}`,
   ];
 }
+
+/** The screens of prepayment and the symbols, beside the registers that go on going round. */
+function commandedLines({ power, tariff, display, connected }: MeterScreen): string[] {
+  if (power === 'off') return [lcd('no power', '')];
+  const { shown, screens, symbols } = display;
+  const signs = [
+    symbols.lowCredit && 'LOW CREDIT',
+    symbols.emergencyCredit && 'EMERGENCY',
+    symbols.airplane && 'AIRPLANE',
+    symbols.communication && (connected === true ? 'COM' : 'com'),
+  ].filter((sign) => sign !== false);
+  return [
+    ...(shown === null
+      ? []
+      : [lcd(`${SCREEN_TITLES[shown.name]} ${screens.indexOf(shown) + 1}/${screens.length}`, shown.text)]),
+    lcd(signs.join('  '), tariff.plan),
+  ];
+}
+
+const keys = (commanded: MeterScreen | null): string =>
+  commanded === null
+    ? 'space: button   f: faults   q: quit'
+    : 'space: button   h: hold it   a: end airplane mode   p: power   f: faults   q: quit';
 
 function lcd(left: string, right: string): string {
   const inner = LCD_WIDTH - 2;

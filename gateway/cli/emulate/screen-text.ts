@@ -5,7 +5,8 @@ import type { BreakerWord, MeterScreen } from '../../../meter-emulator/operation
 const LCD_WIDTH = 44;
 const INNER = LCD_WIDTH - 2;
 
-const SCREEN_TITLES = {
+/** The screens of prepayment as an LCD titles them. */
+export const SCREEN_TITLES = {
   'last-update': 'last update',
   balance: 'balance',
   'emergency-credit': 'emergency credit',
