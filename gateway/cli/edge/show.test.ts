@@ -46,6 +46,7 @@ const device: DeviceStatus = {
     agree: '2027-06-01T12:00:00Z',
     owners: { ores: '2027-01-01T00:00:00Z' },
   },
+  commands: null,
 };
 
 const text = (changes: Partial<DeviceStatus> = {}, running = true): string => {
@@ -84,6 +85,23 @@ describe('hes edge status', () => {
       'a wake that failed, and the next',
       { lastWake: { atMs: NOW - 90 * SECOND, failure: 'ERR_UPLINK_CONNECT' }, nextWakeMs: NOW + HOUR },
       'the wake 1 min 30 s ago failed (ERR_UPLINK_CONNECT)',
+    ],
+    [
+      'the last command, and what came of it',
+      {
+        commands: {
+          last: { atMs: NOW - 90 * SECOND, id: null, type: 'p1.set', state: 'refused', code: 'unsupported' },
+          waiting: 1,
+          silentSinceMs: null,
+          connected: true,
+        },
+      },
+      'last one 1 min 30 s ago: p1.set, refused (unsupported); connected\n                1 results wait',
+    ],
+    [
+      'since when nothing is sent, and how that ends',
+      { commands: { last: null, waiting: 0, silentSinceMs: NOW - HOUR, connected: false } },
+      'commands      SILENT, in airplane mode since 2026-06-01T11:00:00.000Z: it ends at the meter only',
     ],
     ['days that wait for room', { openDays: 3 }, '3 ended and not yet in the outbox'],
   ])('says %s', (_, changes, words) => expect(text(changes)).toContain(words));

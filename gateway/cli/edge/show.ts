@@ -22,6 +22,7 @@ function deviceText(device: DeviceStatus, { running, nowMs }: EdgeStatus): strin
   row('last receipt', receiptText(device, running, nowMs));
   row('outbox', outboxText(device));
   const closed = Object.entries(device.lastClosedDay).map(([owner, day]) => `${owner} ${day}`);
+  for (const [at, text] of commandTexts(device, nowMs).entries()) row(at === 0 ? 'commands' : '', text);
   row('last closed', closed.length === 0 ? 'no day yet' : closed.join(', '));
   if (device.openDays > 0) row('open days', `${device.openDays} ended and not yet in the outbox`);
   if (running)
@@ -55,6 +56,22 @@ function receiptText({ lastReceipt, lastWake }: DeviceStatus, running: boolean, 
       : `${lastReceipt.owner} ${lastReceipt.day}: ${lastReceipt.verdict}, ${ago(lastReceipt.atMs, nowMs)}`;
   if (lastWake?.failure == null) return receipt;
   return `${receipt}; the wake ${ago(lastWake.atMs, nowMs)} failed (${lastWake.failure})`;
+}
+
+function commandTexts({ commands }: DeviceStatus, nowMs: number): string[] {
+  if (commands === null) return [];
+  const { last, waiting, silentSinceMs, connected } = commands;
+  return [
+    ...(silentSinceMs === null
+      ? []
+      : [
+          `SILENT, in airplane mode since ${new Date(silentSinceMs).toISOString()}: it ends at the meter only`,
+        ]),
+    last === null
+      ? `none since the start${connected ? '; connected' : ''}`
+      : `last one ${ago(last.atMs, nowMs)}: ${last.type ?? 'signed by nobody who may'}, ${last.state}${last.code === null ? '' : ` (${last.code})`}${connected ? '; connected' : ''}`,
+    ...(waiting === 0 ? [] : [`${waiting} results wait for their receipt`]),
+  ];
 }
 
 function outboxText({ outbox }: DeviceStatus): string {

@@ -53,17 +53,7 @@ export class Journal {
     const { path, device, files, fresh } = options;
     const bytes = load(files, path);
     if (bytes === undefined) return new Journal(path, device, files, fresh(), 'absent');
-    const frames = readFrames(bytes, device);
-    const [first, ...rest] = frames?.bodies ?? [];
-    if (frames === undefined || first === undefined)
-      throw new HesError('ERR_JOURNAL_FORMAT', `${path} is no journal of this device: move it aside`, {
-        context: { path, bytes: bytes.length },
-      });
-    if (frames.damaged)
-      throw new HesError('ERR_JOURNAL_DAMAGED', `${path} is damaged at byte ${frames.length}`, {
-        context: { path, offset: frames.length, bytes: bytes.length },
-      });
-    const ledger = rest.reduce((before, body) => applyDelta(before, decodeDelta(body)), decodeLedger(first));
+    const ledger = ledgerOf(bytes, path, device);
     return await begun(new Journal(path, device, files, ledger, 'found'));
   }
 
@@ -152,6 +142,21 @@ export class Journal {
     this.#suspect = false;
     this.#absent = false;
   }
+}
+
+/** What a file says. @throws ERR_JOURNAL_FORMAT, ERR_JOURNAL_DAMAGED */
+export function ledgerOf(bytes: Buffer, path: string, device: DeviceId): Ledger {
+  const frames = readFrames(bytes, device);
+  const [first, ...rest] = frames?.bodies ?? [];
+  if (frames === undefined || first === undefined)
+    throw new HesError('ERR_JOURNAL_FORMAT', `${path} is no journal of this device: move it aside`, {
+      context: { path, bytes: bytes.length },
+    });
+  if (frames.damaged)
+    throw new HesError('ERR_JOURNAL_DAMAGED', `${path} is damaged at byte ${frames.length}`, {
+      context: { path, offset: frames.length, bytes: bytes.length },
+    });
+  return rest.reduce((before, body) => applyDelta(before, decodeDelta(body)), decodeLedger(first));
 }
 
 /**

@@ -159,6 +159,18 @@ const outbox = z
   })
   .prefault({});
 
+/** How the devices come to their commands. */
+const commands = z
+  .strictObject({
+    /** Keep the connection: commands come at once, for a link that costs nothing by the hour. */
+    stay: z.boolean().default(false),
+    /** A wake so long after the last one, to fetch what waits; null: only with an index. Not asked of those that stay. */
+    everySeconds: whole(60, 7 * 86_400)
+      .nullable()
+      .default(86_400),
+  })
+  .prefault({});
+
 /** gateway/edge/uplink/limits.ts says what each one means. */
 const uplink = z
   .strictObject({
@@ -208,6 +220,7 @@ export const edgeConfig = z
     devices: z.array(device).min(1).max(DEVICES_MAX),
     schedule,
     outbox,
+    commands,
     uplink,
     timing,
   })

@@ -4,6 +4,7 @@ import { type DeviceIdentity, readDeviceIdentity } from '../../../pki/identity.t
 import { isHesError } from '../../../protocol/errors.ts';
 import type { DeviceId } from '../../../protocol/identity.ts';
 import { dayOfOrdinal } from '../days/calendar.ts';
+import { inspectOperations } from '../operations/inspect.ts';
 import { inspectOutbox } from '../outbox/inspect.ts';
 import { recover } from '../outbox/recover.ts';
 import { OutboxState } from '../outbox/state.ts';
@@ -36,6 +37,7 @@ const NOTHING: Omit<DeviceStatus, 'device' | 'home' | 'guests' | 'trouble' | 'ce
   lastClosedDay: {},
   openDays: 0,
   nextWakeMs: null,
+  commands: null,
 };
 
 function deviceOfFiles(config: EdgeConfig, file: string): DeviceStatus {
@@ -58,13 +60,15 @@ function deviceOfFiles(config: EdgeConfig, file: string): DeviceStatus {
 function outboxOfFile({ data, outbox: limits }: EdgeConfig, device: DeviceId): Partial<DeviceStatus> {
   const directory = deviceDirectory(data, device);
   const outbox = inspectOutbox({ directory, device, limits });
-  if (outbox === undefined) return {};
+  const operations = inspectOperations(directory, device);
+  const commands = operations === undefined ? null : { last: null, connected: false, ...operations };
+  if (outbox === undefined) return { commands };
   const path = join(directory, 'outbox');
   const state = new OutboxState();
   for (const { record, sealedAt } of recover(path, readFileSync(path), device).records)
     state.replay(record, sealedAt);
   const closed = [...state.owners].map(([owner, { through }]) => [owner, dayOfOrdinal(through).name]);
-  return { outbox, lastClosedDay: Object.fromEntries(closed) as Record<string, string> };
+  return { outbox, commands, lastClosedDay: Object.fromEntries(closed) as Record<string, string> };
 }
 
 function codeOf(error: unknown): string {

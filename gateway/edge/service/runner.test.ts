@@ -4,13 +4,16 @@ import { manualClock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { silentLog } from '../../runtime/log.ts';
 import { seededRandom } from '../../runtime/random.ts';
+import { inspectOperations } from '../operations/inspect.ts';
 import { nodeFiles } from '../outbox/files.ts';
 import type { Snapshot } from '../source.ts';
+import { Office, sealFor } from '../testing/commanded.ts';
 import { DAY, deviceBench } from '../testing/device.ts';
 import { IMPORT_DAY, meter, ORES, register, snapshot } from '../testing/meters.ts';
 import type { EdgeSource } from './edge-source.ts';
 import { certificatesOf } from './identity.ts';
 import { MeteringTime } from './metering-time.ts';
+import { readOnlyCommands } from './read-only.ts';
 import { DeviceRunner, type RunnerOptions } from './runner.ts';
 
 const bench = deviceBench();
@@ -85,7 +88,7 @@ const outbox = (runner: DeviceRunner) => runner.status().outbox;
 describe('a device of the service', () => {
   it('closes a day when its late captures had their time, not before, and delivers it', async () => {
     const { runner, at } = stage();
-    runner.start();
+    await runner.start();
     at(DAY.start);
     at(DAY.end - 1);
     at(DAY.end);
@@ -123,7 +126,7 @@ describe('a device of the service', () => {
         full ? refuse() : nodeFiles.replaceDurably(...words),
     };
     const { runner, at, told, patience } = stage({ files });
-    runner.start();
+    await runner.start();
     at(DAY.start);
     at(DAY.end);
     at(DAY.end + 301);
@@ -147,9 +150,9 @@ describe('a device of the service', () => {
 
   it('is tried again when it could not be opened, and runs then', async () => {
     const blocker = stage().runner;
-    blocker.start();
+    await blocker.start();
     const { runner, patience, told } = stage();
-    expect(() => runner.start()).toThrow(expect.objectContaining({ code: 'ERR_OUTBOX_LOCKED' }));
+    await expect(runner.start()).rejects.toMatchObject({ code: 'ERR_OUTBOX_LOCKED' });
     runner.failed(Object.assign(new Error('locked'), { code: 'ERR_OUTBOX_LOCKED' }));
     expect(outbox(runner)).toBeNull();
     await blocker.close();
@@ -161,9 +164,9 @@ describe('a device of the service', () => {
     expect(told).toHaveLength(1);
   });
 
-  it('says once what a source shows that cannot be taken, counts it, and goes on', () => {
+  it('says once what a source shows that cannot be taken, counts it, and goes on', async () => {
     const { runner, hand, told, at } = stage();
-    runner.start();
+    await runner.start();
     at(DAY.start);
     const many = Array.from({ length: 9 }, (_, channel) => meter([], { channel, serial: `M${channel}` }));
     for (const second of [1, 2, 3]) hand.show(snapshot(DAY.start + second, many));
@@ -179,7 +182,7 @@ describe('a device of the service', () => {
       { limits: { schedule: { jitterMs: 4 * 3_600_000 }, uplink: { receiptGraceMs: 100 } } },
       { ends: true, recorded: true },
     );
-    runner.start();
+    await runner.start();
     at(DAY.start);
     at(DAY.end);
     expect(runner.isDone).toBe(false);
@@ -194,7 +197,7 @@ describe('a device of the service', () => {
 
   it('is done, and not complete, when a recording left a day open', async () => {
     const { runner, hand, at } = stage({}, { ends: true, recorded: true, isUnfinished: () => true });
-    runner.start();
+    await runner.start();
     at(DAY.start);
     hand.end();
     await vi.waitFor(() => expect(runner.isDone).toBe(true));
@@ -202,10 +205,55 @@ describe('a device of the service', () => {
     expect(outbox(runner)).toMatchObject({ pending: 0 });
   });
 
+  it('takes commands, tells how its registers stand, and refuses what a port cannot do', async () => {
+    const office = new Office(bench.headEnd.pki, { nowMs: Date.now });
+    const { device } = bench.identity;
+    const waiting = [
+      office.command(device, 'p1.set', { on: false }),
+      office.command(device, 'airplane.on', {}),
+      office.command(device, 'read.now', { registers: [] }),
+    ];
+    bench.headEnd.dispatch = (tenant) => {
+      const command = tenant === ORES ? waiting.shift() : undefined;
+      if (command !== undefined)
+        bench.headEnd.send(ORES, device, sealFor(bench.identity, ORES, office.sign(command)));
+    };
+    const config = { commands: { stay: true, everySeconds: null }, clock: { kind: 'real' } } as const;
+    const loaded = {
+      identity: bench.identity,
+      certificates: certificatesOf(bench.identity),
+      owners: () => ORES,
+    };
+    const commands = readOnlyCommands(config, { identity: 'file', owners: [], sources: [] }, loaded);
+    const { runner, hand } = stage({
+      commands,
+      limits: { schedule: { jitterMs: 0, backoffBaseMs: 1 }, uplink: { receiptGraceMs: 100 } },
+    });
+    await runner.start();
+    const now = Math.floor(Date.now() / 1_000);
+    hand.show(
+      snapshot(now, [meter([register(IMPORT_DAY, 4_711)]), meter([], { channel: 1, medium: 'gas' })]),
+    );
+    await vi.waitFor(() => {
+      runner.tick();
+      expect(runner.status().commands).toMatchObject({ waiting: 0, connected: true });
+      expect(bench.headEnd.results).toHaveLength(3);
+    });
+    expect(bench.headEnd.results.map(({ outcome }) => outcome.code)).toEqual([
+      'unsupported',
+      'unsupported',
+      null,
+    ]);
+    expect(bench.headEnd.results[2]!.result.meters[0]!.registers[0]).toMatchObject({ value: 4_711 });
+    expect(runner.status().commands!.last).toMatchObject({ type: 'read.now', state: 'executed' });
+    await runner.close();
+    expect(inspectOperations(bench.directory, device)).toEqual({ waiting: 0, silentSinceMs: null });
+  });
+
   it('is not complete when an owner refused a day', async () => {
     bench.headEnd.answer = () => ({ verdict: 'refused', code: 'schema' });
     const { runner, hand, at } = stage({}, { ends: true, recorded: true });
-    runner.start();
+    await runner.start();
     at(DAY.start);
     at(DAY.end);
     hand.end();

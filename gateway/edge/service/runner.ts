@@ -4,8 +4,10 @@ import { type Clock, systemClock } from '../../runtime/clock.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Random } from '../../runtime/random.ts';
+import type { EdgeCommands } from '../commands.ts';
 import { dayOfOrdinal } from '../days/calendar.ts';
 import { EdgeDevice, type EdgeLimits } from '../device.ts';
+import type { Installation } from '../operations/installation.ts';
 import type { OutboxFiles } from '../outbox/files.ts';
 import type { Snapshot } from '../source.ts';
 import type { HeadEnd } from '../uplink/tls.ts';
@@ -15,6 +17,7 @@ import type { EdgeServiceErrorCode } from './errors.ts';
 import { Gather } from './gather.ts';
 import type { LoadedIdentity } from './identity.ts';
 import type { MeteringTime } from './metering-time.ts';
+import { withMeters } from './read-only.ts';
 import type { DeviceStatus, ReceiptStatus, WakeStatus } from './status.ts';
 
 export interface RunnerOptions {
@@ -26,6 +29,8 @@ export interface RunnerOptions {
   readonly limits: EdgeLimits;
   /** How long after its end a day is closed. */
   readonly closeAfterSeconds: number;
+  /** How it takes commands; a recording takes none. */
+  readonly commands?: EdgeCommands;
   readonly time: MeteringTime;
   readonly log: Log;
   readonly counters: Counters;
@@ -60,6 +65,8 @@ export class DeviceRunner {
   readonly #open: Chore;
   #device: EdgeDevice | null = null;
   #running: Promise<unknown> | null = null;
+  #installation: Installation | null = null;
+  #ticking = false;
   /** Codes of what is wrong at the moment, by what it keeps from being done. */
   readonly #troubles = new Map<'open' | 'observe' | 'close' | 'wake', string>();
   #lastReceipt: ReceiptStatus | null = null;
@@ -92,11 +99,13 @@ export class DeviceRunner {
     this.#open = chore();
   }
 
-  /** Take the outbox and let the sources run. @throws ERR_OUTBOX_*, ERR_EDGE_DATA */
-  start(): void {
-    this.#device = this.#opened();
+  /** Take the outbox and let the sources run. @throws ERR_OUTBOX_*, ERR_JOURNAL_*, ERR_EDGE_DATA */
+  async start(): Promise<void> {
+    const device = await this.#opened();
+    if (this.#stopping.signal.aborted) return device.close();
+    this.#device = device;
     this.#troubles.delete('open');
-    const { restored } = this.#device;
+    const { restored } = device;
     if (restored !== 'none') this.#log.info({ restored }, 'a running day was found');
     this.#running = this.#runSources();
     this.#running.catch((error: unknown) => this.#options.fatal(error));
@@ -112,12 +121,13 @@ export class DeviceRunner {
     if (this.#stopping.signal.aborted) return;
     if (this.#device === null) {
       this.#open.attempt(
-        async () => this.start(),
+        () => this.start(),
         (error) => this.failed(error),
       );
       return;
     }
     this.#closeDays(this.#device);
+    this.#tickOperations(this.#device);
     this.#wakeUp(this.#device);
   }
 
@@ -125,7 +135,8 @@ export class DeviceRunner {
   get isDone(): boolean {
     const device = this.#device;
     if (!this.#sourcesEnded || device === null || this.#close.isBusy || this.#wake.isBusy) return false;
-    return device.due().length === 0 && device.pending() === 0;
+    const isAnswered = (device.commandStatus()?.waiting ?? 0) === 0;
+    return device.due().length === 0 && device.pending() === 0 && isAnswered;
   }
 
   /** Whether an owner refused something in this run, an input could not be read to its end or has a day left open. */
@@ -140,7 +151,7 @@ export class DeviceRunner {
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#running?.catch(() => undefined);
-    await Promise.all([this.#close.idle(), this.#wake.idle()]);
+    await Promise.all([this.#open.idle(), this.#close.idle(), this.#wake.idle()]);
     await this.#device?.close();
   }
 
@@ -167,6 +178,7 @@ export class DeviceRunner {
       openDays: device?.due().length ?? 0,
       nextWakeMs: device?.nextWakeMs() ?? null,
       certificates,
+      commands: device?.commandStatus() ?? null,
     };
   }
 
@@ -174,11 +186,13 @@ export class DeviceRunner {
     return this.#options.sources.some(({ recorded }) => recorded);
   }
 
-  #opened(): EdgeDevice {
-    const { loaded, directory, headEnd, limits, development, counters, random, files } = this.#options;
+  async #opened(): Promise<EdgeDevice> {
+    const { commands, loaded, directory, headEnd, limits, development, counters, random, files } =
+      this.#options;
     const { identity, owners } = loaded;
     try {
-      return EdgeDevice.open({
+      this.#installation = this.#isRecorded ? null : (commands?.installation ?? null);
+      return await EdgeDevice.start({
         directory,
         identity,
         owners,
@@ -193,6 +207,7 @@ export class DeviceRunner {
         // A recording is simply read again.
         checkpoint: !this.#isRecorded,
         ...(files === undefined ? {} : { files }),
+        ...(commands === undefined || this.#isRecorded ? {} : { commands }),
       });
     } catch (cause) {
       if (isHesError(cause)) throw cause;
@@ -226,7 +241,35 @@ export class DeviceRunner {
       return;
     }
     this.#troubles.delete('observe');
+    this.#install(device, snapshot);
     this.#closeDays(device);
+  }
+
+  /** Meters show themselves: what hangs on the device is known once it was seen. */
+  #install({ operations }: EdgeDevice, snapshot: Snapshot): void {
+    if (operations === null || this.#installation === null) return;
+    const installation = withMeters(this.#installation, snapshot, this.#options.loaded.owners);
+    if (installation === this.#installation) return;
+    this.#installation = installation;
+    this.#quietly(operations.install(installation));
+  }
+
+  /** What time alone brings to what was commanded. */
+  #tickOperations({ operations }: EdgeDevice): void {
+    if (operations === null || this.#ticking) return;
+    this.#ticking = true;
+    this.#quietly(
+      operations.tick(this.#clock.nowMs()).finally(() => {
+        this.#ticking = false;
+      }),
+    );
+  }
+
+  /** Too much waits already, or the device is closing: it comes again with the next look. */
+  #quietly(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!isHesError(error)) this.#options.fatal(error);
+    });
   }
 
   /** Days that ended long enough ago; for a recording all that ended. */

@@ -9,6 +9,7 @@ import type { EdgeConfig } from './config.ts';
 import type { EdgeServiceErrorCode } from './errors.ts';
 import { daysLeft, EXPIRY_WARN_DAYS, type LoadedIdentity, loadIdentities } from './identity.ts';
 import { MeteringTime } from './metering-time.ts';
+import { readOnlyCommands } from './read-only.ts';
 import { DeviceRunner } from './runner.ts';
 import { openControlSocket } from './socket.ts';
 import { openSource } from './sources.ts';
@@ -71,7 +72,7 @@ export async function startEdge(options: EdgeServiceOptions): Promise<RunningEdg
   };
   try {
     // First the outboxes, whose locks tell who is here first; then the socket.
-    startRunners(runners);
+    await startRunners(runners);
     const control = await openControlSocket(config.data, status);
     const { done, end } = watch(runners);
     const tell = (): void => tellExpiry(loaded, clock, log);
@@ -117,6 +118,7 @@ async function runnerOf(
     development,
     limits: { outbox, uplink, schedule },
     closeAfterSeconds,
+    commands: readOnlyCommands(config, config.devices[index]!, loaded),
     time,
     log,
     counters,
@@ -132,11 +134,11 @@ export const deviceDirectory = (data: string, device: string): string => join(da
  * A lock that another process holds refuses the start, and so does a trouble that all devices have. One that some
  * have is theirs: they are tried again, and the others run.
  */
-function startRunners(runners: readonly DeviceRunner[]): void {
+async function startRunners(runners: readonly DeviceRunner[]): Promise<void> {
   const failed: { readonly runner: DeviceRunner; readonly error: unknown }[] = [];
   for (const runner of runners)
     try {
-      runner.start();
+      await runner.start();
     } catch (error) {
       if (!isHesError(error) || error.code === 'ERR_OUTBOX_LOCKED') throw error;
       failed.push({ runner, error });

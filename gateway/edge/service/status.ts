@@ -1,4 +1,5 @@
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
+import type { CommandStatus } from '../commands.ts';
 import type { OutboxStatus } from '../outbox/inspect.ts';
 import type { SettledReading } from '../uplink/waker.ts';
 import type { SourceStatus } from './edge-source.ts';
@@ -34,6 +35,8 @@ export interface DeviceStatus {
   readonly openDays: number;
   readonly nextWakeMs: number | null;
   readonly certificates: CertificatesStatus | null;
+  /** Null where it takes none, or nothing is known of them. */
+  readonly commands: CommandStatus | null;
 }
 
 export interface ReceiptStatus {
