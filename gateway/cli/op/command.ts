@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { addCampaignCommands } from '../campaign/command.ts';
 import type { DeskFlags } from '../desk-client/flags.ts';
 import { deskOptions } from '../desk-client/flags.ts';
 import { wholeNumber } from '../numbers.ts';
@@ -71,6 +72,7 @@ export function addOpCommands(program: Command): Command {
     const { watchCommands } = await import('./look.ts');
     process.exitCode = await watchCommands(flags);
   });
+  addCampaignCommands(op);
   return op;
 }
 

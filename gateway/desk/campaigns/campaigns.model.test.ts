@@ -13,7 +13,7 @@ import { campaignsOf, campaignWorld } from './testing/world.ts';
  */
 
 const SEED = Number(process.env['HES_TEST_SEED'] ?? 20_261_124);
-const RUNS = Number(process.env['HES_TEST_RUNS'] ?? 25);
+const RUNS = Number(process.env['HES_TEST_RUNS'] ?? 15);
 const METERS = 12;
 const WAVES = [1, 3];
 
