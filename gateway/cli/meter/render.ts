@@ -5,7 +5,7 @@ import { table } from '../op/draft.ts';
 /** Meters for people. */
 
 const COLUMNS = ['device', 'medium', 'tariff', 'credit', 'breaker', 'airplane mode', 'last seen'] as const;
-const WIDTHS = [16, 11, 8, 8, 8, 26, 0] as const;
+const WIDTHS = [16, 11, 8, 8, 8, 30, 0] as const;
 
 const line = (cells: readonly string[]): string =>
   `${cells
