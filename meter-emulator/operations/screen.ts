@@ -93,8 +93,8 @@ export function screenOf(
   };
 }
 
-/** Lines of a telegram that commands have a part in: time, breaker, relays, rate, limiter, message, valves. */
-const COMMANDED = /^0-\d:(?:1\.0\.0|96\.3\.10|96\.14\.0|17\.0\.0|96\.13\.0|24\.4\.0)\(/;
+/** Lines of a telegram that commands have a part in: breaker, rate, limiter, message, valves; and the time. */
+const COMMANDED = /^0-(?:0:(?:1\.0\.0|96\.3\.10|96\.14\.0|17\.0\.0|96\.13\.0)|\d:24\.4\.0)\(/;
 /** Whose meter it is stays on its label. */
 const IDENTITIES = /^(0-\d:96\.1\.[12])\(.+\)$/;
 

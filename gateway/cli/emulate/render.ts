@@ -2,7 +2,7 @@ import type { MeterFault } from '../../../meter-emulator/meter/faults.ts';
 import { METER_FAULTS } from '../../../meter-emulator/meter/faults.ts';
 import type { MeterScreen } from '../../../meter-emulator/operations/screen.ts';
 import type { P1MeterState } from '../../../meter-emulator/p1/encode.ts';
-import { SCREEN_TITLES } from './screen-text.ts';
+import { positionOf, SCREEN_TITLES } from './screen-text.ts';
 import type { Page } from './screens.ts';
 
 /** Everything that the terminal shows. */
@@ -63,7 +63,7 @@ function commandedLines({ power, tariff, display, connected }: MeterScreen): str
   return [
     ...(shown === null
       ? []
-      : [lcd(`${SCREEN_TITLES[shown.name]} ${screens.indexOf(shown) + 1}/${screens.length}`, shown.text)]),
+      : [lcd(`${SCREEN_TITLES[shown.name]} ${positionOf(shown, screens)}`, shown.text)]),
     lcd(signs.join('  '), tariff.plan),
   ];
 }

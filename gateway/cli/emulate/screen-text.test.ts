@@ -74,7 +74,7 @@ describe('the screen of a meter of the fleet', () => {
         register: 2,
         next: { plan: 'mono', from: '2027-01-01' },
       },
-      display: { screens: SCREENS, shown: SCREENS[1], symbols: { ...symbols, emergencyCredit: true } },
+      display: { screens: SCREENS, shown: { ...SCREENS[1] }, symbols: { ...symbols, emergencyCredit: true } },
       ean: '541449000000000001',
     };
     expect(screenText(prepaid)).toMatchInlineSnapshot(`

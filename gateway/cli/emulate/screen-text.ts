@@ -1,5 +1,7 @@
 import type { BreakerWord, MeterScreen } from '../../../meter-emulator/operations/screen.ts';
 
+type Screen = MeterScreen['display']['screens'][number];
+
 /** An emulated meter as it stands there: its LCD, what a label would say beside it, and what its customer port prints. */
 
 const LCD_WIDTH = 44;
@@ -34,7 +36,7 @@ function lcdOf({ display, tariff, breaker, valves, message }: MeterScreen): stri
   const { shown, screens, symbols } = display;
   // What it counted leaves a meter sealed, and not through a socket for people who try things.
   const title = shown === null ? 'registers are not shown here' : SCREEN_TITLES[shown.name];
-  const position = shown === null ? '' : `${screens.indexOf(shown) + 1}/${screens.length}`;
+  const position = shown === null ? '' : positionOf(shown, screens);
   const signs = [
     symbols.lowCredit && 'LOW CREDIT',
     symbols.emergencyCredit && 'EMERGENCY CREDIT',
@@ -50,6 +52,11 @@ function lcdOf({ display, tariff, breaker, valves, message }: MeterScreen): stri
     lcd(own === null ? '' : `switch ${own}${arrow}`, `${tariff.plan}  T${tariff.rate}`),
     ...(message === '' ? [] : [lcd(message, '')]),
   ]);
+}
+
+/** By its name: what crossed a socket is another object. */
+export function positionOf(shown: Screen, screens: readonly Screen[]): string {
+  return `${screens.findIndex(({ name }) => name === shown.name) + 1}/${screens.length}`;
 }
 
 const frame = (lines: readonly string[]): string[] => [
