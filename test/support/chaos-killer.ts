@@ -2,12 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Child } from '../../gateway/runtime/child.ts';
 import { type Random, randomPick, seededRandom } from '../../gateway/runtime/random.ts';
 
+/** Those that readings pass through. */
 export const KINDS = ['front', 'router', 'mdm', 'edge'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** One death of a schedule, which is drawn as a whole before the first: the same seed gives the same one. */
-export interface Death {
-  readonly kind: Kind;
+export interface Death<K extends string = Kind> {
+  readonly kind: K;
   /** Which of that kind, as a fraction of how many there are. */
   readonly which: number;
   /** After the one before it; 0 for two at once. */
@@ -22,9 +23,19 @@ const TWO_AT_ONCE = 0.12;
 const WHILE_STARTING = 0.2;
 
 /** As many of each kind as of the others, in an order by chance. */
-export function drawSchedule(seed: number, deaths: number): readonly Death[] {
+export function drawSchedule(seed: number, deaths: number): readonly Death[];
+export function drawSchedule<K extends string>(
+  seed: number,
+  deaths: number,
+  kinds: readonly K[],
+): readonly Death<K>[];
+export function drawSchedule(
+  seed: number,
+  deaths: number,
+  kinds: readonly string[] = KINDS,
+): readonly Death<string>[] {
   const random = seededRandom('kills', seed);
-  return Array.from({ length: Math.ceil(deaths / KINDS.length) }, () => shuffled(random, KINDS))
+  return Array.from({ length: Math.ceil(deaths / kinds.length) }, () => shuffled(random, kinds))
     .flat()
     .slice(0, deaths)
     .map((kind) => ({
@@ -47,23 +58,25 @@ function shuffled<T>(random: Random, entries: readonly T[]): T[] {
 /** A process that is not back by then will not come back. */
 const BACK_WITHIN_MS = 120_000;
 
-export interface KillerOptions {
-  readonly schedule: readonly Death[];
+export interface KillerOptions<K extends string = Kind> {
+  readonly schedule: readonly Death<K>[];
   /** Who may die at this moment; a kind of which there is nobody is waited for. */
-  readonly victims: (kind: Kind) => readonly Child[];
+  readonly victims: (kind: K) => readonly Child[];
 }
 
 /** Carries a schedule out, and counts. */
-export class Killer {
-  readonly killed: Record<Kind, number> = { front: 0, router: 0, mdm: 0, edge: 0 };
-  readonly #options: KillerOptions;
+export class Killer<K extends string = Kind> {
+  readonly killed: Record<K, number>;
+  readonly #options: KillerOptions<K>;
 
-  constructor(options: KillerOptions) {
+  constructor(options: KillerOptions<K>) {
     this.#options = options;
+    const kinds = new Set(options.schedule.map(({ kind }) => kind));
+    this.killed = Object.fromEntries([...kinds].map((kind) => [kind, 0])) as Record<K, number>;
   }
 
   get deaths(): number {
-    return KINDS.reduce((sum, kind) => sum + this.killed[kind], 0);
+    return (Object.values(this.killed) as number[]).reduce((sum, times) => sum + times, 0);
   }
 
   async run(): Promise<void> {
@@ -78,7 +91,7 @@ export class Killer {
     }
   }
 
-  #kill({ kind, which, when }: Death): boolean {
+  #kill({ kind, which, when }: Death<K>): boolean {
     const victims = this.#options.victims(kind);
     const victim = victims[Math.floor(which * victims.length)];
     if (victim === undefined || victim.pid === undefined) return false;

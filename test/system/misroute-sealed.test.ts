@@ -204,7 +204,7 @@ describe('moved ciphertext', () => {
       for (const kind of ['event', 'result'] as const) {
         const message = world.seal(device, home);
         const topic = topicOf(home, device, kind);
-        await attack.expectTurnedAway(unopenedBy(home, 'unsupported'), device, topic, message);
+        await attack.expectTurnedAway(unopenedBy(home, kind), device, topic, message);
         expect(causeOf(world.field, topic, message.sealed)).toBe('ERR_ENVELOPE_OPEN');
       }
     },

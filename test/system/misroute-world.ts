@@ -8,7 +8,7 @@ import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { decodeDailyIndex } from '../../protocol/payload.ts';
 import { type Receipt, readReceipt } from '../../protocol/receipt.ts';
-import { parseTopic } from '../../protocol/topics.ts';
+import { parseTopic, type UpKind } from '../../protocol/topics.ts';
 import { Field, PAIRS, TENANTS } from '../support/field.ts';
 import { type HeadEnd, type HeadEndOptions, startHeadEnd } from '../support/head-end.ts';
 import type { Heard } from '../support/line.ts';
@@ -144,7 +144,7 @@ export class World {
       take(
         `router ${tenant} `,
         this.headEnd.routerCounters(tenant).snapshot(),
-        /^(refused|later)\.|^(delivered|duplicate|later)$/,
+        /^((result|event)\.)?((refused|later)\.|(delivered|duplicate|later)$)/,
       );
     return effects;
   }
@@ -178,9 +178,9 @@ export const refusedBy = (owner: TenantId, code: string): Effects => ({
 });
 
 /** The effects of a message that a router could not open: there is no receipt, and the connection ends. */
-export const unopenedBy = (tenant: TenantId, reason = 'envelope'): Effects => ({
-  [`front unanswered.router-${reason}`]: 1,
-  [`router ${tenant} refused.${reason}`]: 1,
+export const unopenedBy = (tenant: TenantId, kind: UpKind = 'index'): Effects => ({
+  'front unanswered.router-envelope': 1,
+  [`router ${tenant} ${kind === 'index' ? '' : `${kind}.`}refused.envelope`]: 1,
 });
 
 export const turnedAway = (reason: string): Effects => ({ [`front refused.${reason}`]: 1 });
