@@ -56,10 +56,10 @@ export const FRONT_LIMITS = {
     reached: 'as heldPerClientMax (unanswered.held-all)',
   },
   heldResultsPerTenantMax: {
-    value: 512,
+    value: 1_024,
     min: 1,
     max: 1_000_000,
-    why: 'results and events wait for a desk, which may stand still while the routers work: readings keep the rest of heldPerTenantMax',
+    why: 'results and events wait for a desk, which may stand still while the routers work: readings keep the other half of heldPerTenantMax',
     reached: 'as heldPerClientMax, for results and events of this tenant only (unanswered.held-results)',
   },
   subscribesPerClientMax: {

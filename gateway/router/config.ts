@@ -124,7 +124,7 @@ export const routerConfig = z
         /** How long the desk may take over what a device says. With the MDM's time it ends before the front gives up. */
         answerWithinMs: whole(100, 60_000).default(5_000),
         /** Results and events in hand at once, apart from readings: a desk that stands still costs no reading its place. */
-        heldMax: whole(1, 100_000).default(512),
+        heldMax: whole(1, 100_000).default(1_024),
         /** What a device is told to wait where the desk is away. A desk is back in seconds, and results are few. */
         later: laterOf(5, 60),
       })
