@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decodeAwake, encodeDeskAnswer } from '../../protocol/downlink.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { downTopic, upTopic } from '../../protocol/topics.ts';
-import { type Answerer, fail, standStill } from './testing/fake-bus.ts';
+import { type Answerer, fail, giveReceipt, standStill } from './testing/fake-bus.ts';
 import { counted, type Door, FARYS, Field, FLUVIUS, ORES, openDoor } from './testing/fixture.ts';
 import { Meter } from './testing/meter.ts';
 import { PINGREQ, publish, subscribe } from './testing/wire.ts';
@@ -119,6 +119,24 @@ describe('a desk that stands still', () => {
     meter.send(publish({ topic, messageId: 7 }));
     await meter.until(() => meter.of(PUBACK).length === 5);
     await meter.leave();
+    await slow.stop();
+  });
+
+  it('costs the readings of a device nothing whose results and events wait for it', async () => {
+    const slow = await openDoor(field);
+    slow.bus(ORES).answer = (request) =>
+      request.subject === 'up.index' ? giveReceipt(request) : standStill(request);
+    const meter = await Meter.ready(field.device(ORES), slow.port);
+    const { device } = meter.identity;
+    const kinds = ['result', 'result', 'event'] as const;
+    meter.send(
+      ...kinds.map((kind, at) => publish({ topic: upTopic(ORES, device, kind), messageId: at + 1 })),
+    );
+    for (const messageId of [4, 5, 6]) {
+      meter.send(publish({ topic: upTopic(ORES, device, 'index'), messageId }));
+      await meter.until(() => meter.of(PUBACK).length === messageId - 3);
+    }
+    meter.socket.destroy();
     await slow.stop();
   });
 

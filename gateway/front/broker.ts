@@ -122,6 +122,7 @@ export class TenantBroker {
       packet.qos = 0;
       done(null);
     };
+    if (topic.kind !== 'index') readOn(session);
     void carryUplink(road, session, topic, { sealed, messageId: packet.messageId ?? 0, acknowledged });
   }
 
@@ -181,7 +182,7 @@ export class TenantBroker {
 }
 
 /**
- * The library takes no further packet of a connection while one is in hand. That a desk is slow must not keep a
+ * The library takes no further packet of a connection while one is in hand. What waits for a desk must not keep a
  * device's readings: it is told that there may be more to read, once the packets of this turn are taken.
  */
 function readOn({ socket }: Session): void {
