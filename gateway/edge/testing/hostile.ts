@@ -9,6 +9,7 @@ export type Move = string | Uint8Array | 'end' | 'destroy' | ((socket: TLSSocket
 export interface Script {
   readonly connect?: Move;
   readonly publish?: Move;
+  readonly subscribe?: Move;
 }
 
 /** MQTT 3.1.1 §3.2: accepted, no session. */
@@ -78,7 +79,8 @@ export class HostileHeadEnd {
     const type = packet[0]! >> 4;
     const { start } = readHead(packet)!;
     this.packets.push({ type, body: packet.subarray(start) });
-    const move = type === 1 ? this.script.connect : type === 3 ? this.script.publish : undefined;
+    const { connect, publish, subscribe } = this.script;
+    const move = { 1: connect, 3: publish, 8: subscribe }[type];
     if (move === undefined) return;
     if (typeof move === 'function') move(socket, packet);
     else if (move === 'end') socket.end();
@@ -102,6 +104,12 @@ export function pubackOf(publish: Buffer): Buffer {
   const { start } = readHead(publish)!;
   const idAt = start + 2 + publish.readUInt16BE(start);
   return packetOf(0x40, publish.subarray(idAt, idAt + 2));
+}
+
+/** The SUBACK of a device's SUBSCRIBE, with these return codes. */
+export function subackOf(subscribe: Buffer, codes: readonly number[]): Buffer {
+  const { start } = readHead(subscribe)!;
+  return packetOf(0x90, Buffer.concat([subscribe.subarray(start, start + 2), Uint8Array.from(codes)]));
 }
 
 /** A packet, or only its head where `body` is how long it claims to be (§2.2.3). */
