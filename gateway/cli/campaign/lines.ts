@@ -173,7 +173,9 @@ function bodyOfTexts({ type, tenant, nowMs }: Wanted, texts: Texts): CommandBody
     return { type, arguments: argumentsOfTexts(type, texts, { tenant, nowMs }) } as CommandBody;
   } catch (error) {
     if (!isHesError(error)) throw error;
-    return { column: columnOfError(type, error.context['field'], error.message), why: error.message };
+    const column = columnOfError(type, error.context['field'], error.message);
+    // The member that an error begins with is the column, which is said before it.
+    return { column, why: column === null ? error.message : error.message.replace(/^[\w.-]+: /, '') };
   }
 }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CAMPAIGN_STATES, isCampaignState } from '../../desk/campaigns/lifecycle/states.ts';
@@ -128,7 +127,8 @@ export function campaignResults(text: string, { json = false, out, state, ...fla
   return atDesk(flags, async ({ client }) => {
     const target = out === undefined ? process.stdout : createWriteStream(out, { mode: 0o600 });
     const write = async (line: string): Promise<void> => {
-      if (!target.write(line)) await once(target, 'drain');
+      // A reader that went away is what hes.ts listens for.
+      if (!target.write(line)) await new Promise<void>((resolve) => target.once('drain', resolve));
     };
     if (!json) await write(csvLine(HEADER));
     for await (const row of resultsOf(client, id, state))

@@ -72,7 +72,7 @@ export class CommandsCheck {
         },
       });
     } catch (error) {
-      if (isHesError(error) && error.code.startsWith('ERR_COMMAND'))
+      if (isHesError(error) && error.code.startsWith('ERR_COMMAND_'))
         throw altered(`command ${n} does not hold (${error.message})`);
       throw error;
     }

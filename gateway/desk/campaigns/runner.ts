@@ -156,7 +156,7 @@ export class CampaignRunner {
     } catch (error) {
       if (!isHesError(error) || error.code.startsWith('ERR_DESK_STORE')) throw error;
       // A certificate can be revoked: somebody decides. Other bytes than were signed are never run.
-      if (error.code.startsWith('ERR_TRUST')) await this.#halt(campaign, error.code);
+      if (error.code.startsWith('ERR_TRUST_')) await this.#halt(campaign, error.code);
       else
         await this.#inState(campaign, (work, now) =>
           moveCampaign(work, now, 'campaign-spoiled', { actor: DESK, code: error.code }),
