@@ -134,6 +134,14 @@ describe('a result', () => {
     expect(await orders.end(command.id)).toBe('executed');
   });
 
+  it('is not believed of a meter that was never given the order, in its own name', async () => {
+    const { command, about } = await unheard();
+    const other = await world.meter();
+    const said = { ...about, device: other.identity.device };
+    expect(await world.tell(other, signedBy(said, signerOf(other.identity.sign)))).toBe('command');
+    expect((await orders.stored(command.id)).state).toBe('sent');
+  });
+
   it('of one order, replayed for the next, ends nothing', async () => {
     const meter = await world.meter();
     const { device } = meter.identity;
