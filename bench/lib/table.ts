@@ -7,6 +7,7 @@ export const BENCHES = {
   desk: '../desk.ts',
   'front-idle': '../front-idle.ts',
   day: '../day.ts',
+  commands: '../commands.ts',
   million: '../million.ts',
 } as const;
 
