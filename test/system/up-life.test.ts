@@ -77,10 +77,13 @@ describe('a run that is ended', () => {
   it('without end, by Ctrl-C, ends with 0 and keeps only what its devices need', async () => {
     const run = start(CONTINUOUS, HES_LINKED);
     await deliveries(run, 8);
+    // The desks may be ready later than the first readings come.
+    await until('all of it runs', () => existsSync(folder.join(run.data, 'desks.json')), 60_000);
     run.hes.kill('SIGINT', 'group');
     expect(await run.hes.end()).toMatchObject({ code: 0, stdout: '' });
     await expectGone(run);
-    const foreseen = /^(?:pki\/.+|simulated-day\.json|devices\/[0-9a-f]{16}\/(?:identity\.json|outbox))$/;
+    const foreseen =
+      /^(?:pki\/.+|simulated-day\.json|desk\/[a-z]+\.sqlite|devices\/[0-9a-f]{16}\/(?:identity\.json|outbox))$/;
     expect(folder.files(run.data).filter((name) => !foreseen.test(name))).toEqual([]);
   });
 

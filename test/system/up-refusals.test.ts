@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,6 +17,7 @@ import type { TenantId } from '../../protocol/identity.ts';
 import { TestFolder } from '../support/chaos-folder.ts';
 import { Hes, type HesEnd, runHes } from '../support/chaos-hes.ts';
 import { streamsOf } from '../support/chaos-oracle.ts';
+import { until } from '../support/processes.ts';
 
 const folder = new TestFolder();
 const two = folder.twoTenants();
@@ -217,7 +226,9 @@ describe('a data folder that is in use', () => {
     const args = ['up', '--config', two, '--meters', '2', '--speed', '60', '--port', '0', '--data', data];
     const first = new Hes(args);
     try {
+      // The desks are the last.
       await first.running('fleet');
+      await until('the run is up', () => existsSync(join(data, 'desks.json')), 60_000);
       expectClear(await runHes(args), 'ERR_DATA_LOCKED', 'is using');
       expectClear(await up('--once', '--data', data), 'ERR_DATA_LOCKED', data);
       expect(
@@ -225,7 +236,7 @@ describe('a data folder that is in use', () => {
           .tree()
           .map(({ kind }) => kind)
           .toSorted(),
-      ).toEqual(['fleet', 'front', 'mdm', 'router', 'router']);
+      ).toEqual(['desk', 'desk', 'fleet', 'front', 'mdm', 'router', 'router']);
     } finally {
       first.kill('SIGTERM', 'alone');
       expect(await first.end()).toMatchObject({ code: 0 });

@@ -74,6 +74,8 @@ export const deskConfig = z
       .strictObject({
         /** Devices that are asked or written to at once. */
         atOnceMax: whole(1, 1_024).default(64),
+        /** Commands that were written and not answered yet, over all devices: results come no faster than they are taken. */
+        unansweredMax: whole(1, 10_000).default(256),
         /** How long the front may take to write; the router waits for a desk a little longer than this. */
         writtenWithinMs: whole(100, 10_000).default(2_500),
         /** Devices a second of the walk over all that wait. */

@@ -32,6 +32,8 @@ export interface DispatcherOptions {
   readonly log: Log;
   /** Devices that are asked or written to at once, beside those that just spoke. */
   readonly atOnceMax: number;
+  /** Commands that were written and not answered yet, over all devices. */
+  readonly unansweredMax: number;
   /** Devices of the walk a second. */
   readonly walkPerSecond: number;
 }
@@ -43,6 +45,8 @@ const LATER_MAX = 20_000;
 /** A device that does not read, or a front that does not answer, is left alone for about so long. */
 const REST_MS = 2_000;
 const TICK_MS = 1_000;
+/** A meter answers within seconds. One that does not keeps its own commands waiting, and nobody else's. */
+const UNANSWERED_FOR_MS = 30_000;
 /** Of EXPIRE_MAX each: what ended while a desk was away is ended within seconds, and others get their turn. */
 const EXPIRE_ROUNDS_MAX = 4;
 
@@ -51,6 +55,10 @@ export class Dispatcher {
   readonly #hints = new PresenceHints();
   /** What this process knows to be in flight: its answer brings the next. */
   readonly #inFlight = new Map<DeviceId, CommandId>();
+  /** Those of them that may be answered any moment, the oldest first. */
+  readonly #unanswered = new Map<CommandId, number>();
+  /** By device, whatever of it is not over. */
+  readonly #dispatching = new Map<DeviceId, Promise<void>>();
   readonly #waiting = new Set<DeviceId>();
   readonly #later = new Map<DeviceId, number>();
   readonly #underWay = new Set<Promise<void>>();
@@ -86,23 +94,32 @@ export class Dispatcher {
   /** Each change of a command, once it is durable. */
   changed(command: StoredCommand): void {
     const { device, id, state } = command;
-    if (state === 'sent') this.#inFlight.set(device, id);
-    else if (this.#inFlight.get(device) === id) this.#inFlight.delete(device);
+    if (state === 'sent') {
+      this.#inFlight.set(device, id);
+      this.#unanswered.set(id, this.#options.clock.nowMs());
+    } else {
+      if (this.#inFlight.get(device) === id) this.#inFlight.delete(device);
+      if (this.#unanswered.delete(id)) this.#work();
+    }
     if (state !== 'queued') return;
     const dueMs = Math.max(command.notBefore * 1_000, command.retryAtMs ?? 0);
     if (dueMs > this.#options.clock.nowMs()) this.#remember(device, dueMs);
     else this.#offer(device);
   }
 
-  /** The device listens. Resolves when its next command is on its way, or there is none. */
+  /**
+   * The device listens. Resolves when its next command is on its way, or there is none. One that is on its way to a
+   * session of before comes back first: it would be missing in this one.
+   */
   async awake(device: DeviceId): Promise<void> {
-    this.#hints.awake(device, this.#options.clock.nowMs());
-    await this.#tracked(this.#dispatch(device));
+    await this.#dispatching.get(device);
+    await this.answered(device);
   }
 
-  /** The device has answered a command. Resolves as `awake` does. */
+  /** The device has answered a command, maybe sooner than the front said that it was written. Resolves as `awake`. */
   async answered(device: DeviceId): Promise<void> {
-    await this.awake(device);
+    this.#hints.awake(device, this.#options.clock.nowMs());
+    await this.#tracked(this.#dispatch(device));
   }
 
   /** To be looked at when its turn comes; what is asleep is not asked again before its time. */
@@ -119,8 +136,10 @@ export class Dispatcher {
   }
 
   #work(): void {
+    const { atOnceMax, unansweredMax } = this.#options;
     for (const device of this.#waiting) {
-      if (this.#underWay.size >= this.#options.atOnceMax) return;
+      if (this.#underWay.size >= atOnceMax) return;
+      if (this.#underWay.size + this.#unanswered.size >= unansweredMax) return;
       this.#waiting.delete(device);
       void this.#tracked(this.#ask(device)).then(() => this.#work());
     }
@@ -145,13 +164,23 @@ export class Dispatcher {
       const meter = await store.meter(device);
       if (meter === undefined) return;
       counters.count('dispatch.probes');
+      const moment = this.#hints.moment;
       const answer = await road.probe({ device, home: meter.home });
-      if (!this.#learn(device, answer)) return;
+      if (!this.#learn(device, answer, moment)) return;
     }
     await this.#dispatch(device);
   }
 
-  async #dispatch(device: DeviceId): Promise<void> {
+  #dispatch(device: DeviceId): Promise<void> {
+    const own = this.#send(device);
+    const all: Promise<void> = Promise.allSettled([this.#dispatching.get(device), own]).then(() => {
+      if (this.#dispatching.get(device) === all) this.#dispatching.delete(device);
+    });
+    this.#dispatching.set(device, all);
+    return own;
+  }
+
+  async #send(device: DeviceId): Promise<void> {
     const { desk, store, road, recipientOf, counters } = this.#options;
     if (this.#stopped || this.#inFlight.has(device)) return;
     const meter = await store.meter(device);
@@ -162,16 +191,21 @@ export class Dispatcher {
     if (claimed === undefined) return;
     const { command, signed } = claimed;
     counters.count('dispatch.claimed');
+    const moment = this.#hints.moment;
     const answer = await road.send({ device, home: meter.home, recipient }, signed);
     counters.count(`dispatch.${answer}`);
     // Before it is given back, so that being queued again does not call for it again.
-    this.#learn(device, answer);
+    this.#learn(device, answer, moment);
     if (answer !== 'written' && answer !== 'unsure') await desk.returned(command.id);
   }
 
-  /** @returns whether the device is there */
-  #learn(device: DeviceId, answer: RoadAnswer): boolean {
+  /**
+   * @param moment at which it was asked: what was heard of the device since is newer
+   * @returns whether the device is there
+   */
+  #learn(device: DeviceId, answer: RoadAnswer, moment: number): boolean {
     const nowMs = this.#options.clock.nowMs();
+    if (this.#hints.heardSince(device, moment)) return true;
     if (answer === 'present' || answer === 'written') {
       this.#hints.awake(device, nowMs);
       return true;
@@ -193,6 +227,11 @@ export class Dispatcher {
     try {
       for (let round = 0; round < EXPIRE_ROUNDS_MAX; round++) if ((await desk.expire()) < EXPIRE_MAX) break;
       const nowMs = clock.nowMs();
+      for (const [id, atMs] of this.#unanswered) {
+        if (atMs + UNANSWERED_FOR_MS > nowMs) break;
+        this.#unanswered.delete(id);
+      }
+      this.#work();
       for (const [device, dueMs] of this.#later) {
         if (dueMs > nowMs) continue;
         this.#later.delete(device);

@@ -17,10 +17,13 @@ export type Presence = 'awake' | 'absent' | 'unknown';
 interface Hint {
   readonly presence: Presence;
   readonly untilMs: number;
+  /** When it was heard of, in the order of `now`. */
+  readonly heard: number;
 }
 
 export class PresenceHints {
   readonly #hints = new Map<DeviceId, Hint>();
+  #count = 0;
 
   of(device: DeviceId, nowMs: number): Presence {
     const hint = this.#hints.get(device);
@@ -28,12 +31,23 @@ export class PresenceHints {
   }
 
   awake(device: DeviceId, nowMs: number): void {
-    this.#put(device, { presence: 'awake', untilMs: nowMs + AWAKE_FOR_MS });
+    this.#count += 1;
+    this.#put(device, { presence: 'awake', untilMs: nowMs + AWAKE_FOR_MS, heard: this.#count });
+  }
+
+  /** A moment among those in which devices were heard of. */
+  get moment(): number {
+    return this.#count;
+  }
+
+  /** Whether the device was heard of since: what was asked about it before says nothing any more. */
+  heardSince(device: DeviceId, moment: number): boolean {
+    return (this.#hints.get(device)?.heard ?? 0) > moment;
   }
 
   /** @param forMs for how long nobody asks again by himself; waking up ends it */
   absent(device: DeviceId, nowMs: number, forMs = ABSENT_FOR_MS): void {
-    this.#put(device, { presence: 'absent', untilMs: nowMs + forMs });
+    this.#put(device, { presence: 'absent', untilMs: nowMs + forMs, heard: 0 });
   }
 
   /** Nothing that was believed of anybody holds: a front went away. */

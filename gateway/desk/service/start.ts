@@ -89,6 +89,7 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
       counters,
       log,
       atOnceMax: dispatch.atOnceMax,
+      unansweredMax: dispatch.unansweredMax,
       walkPerSecond: dispatch.walkPerSecond,
     });
     const reload = async (): Promise<void> => {
