@@ -21,7 +21,6 @@ const TENANT = 'ores' as TenantId;
 const FULL = { meters: 10_000, commands: 100_000, within: 1_200_000 } as const;
 const QUICK = { meters: 40, commands: 400, within: 120_000 } as const;
 const CONNECTING_AT_ONCE = 32;
-/** Lines of one call: a park tells its balances in calls of this size, each of a meter once. */
 const SAMPLE_EVERY_MS = 1_000;
 const ENROL_WITHIN_MS = 600_000;
 const MEMORY_GOAL = { atMost: 1.05 } as const;
@@ -104,7 +103,7 @@ function sign(pki: DevelopmentPki, devices: readonly DeviceId[], count: number):
   const hand = new Hand(TENANT, signer, systemClock);
   return Array.from({ length: count }, (_, at) => {
     const asOf = Math.floor(Date.now() / 1_000) - 30;
-    const args = { balanceCents: 1_000 + at, asOf, topUpCents: null };
+    const args = { balanceCents: 1_000 + (at % 5_000), asOf, topUpCents: null };
     return hand.propose(devices[at % devices.length]!, 'prepayment.balance', args);
   });
 }
