@@ -11,6 +11,9 @@ const SUBACK = 0x90;
 const PUBACK = 0x40;
 const PINGRESP = 0xd0;
 
+/** For what happens at once on a machine that has time. */
+const PATIENT = { timeout: 10_000 };
+
 const taken: Answerer = () => encodeDeskAnswer({ kind: 'taken' });
 
 let field: Field;
@@ -19,13 +22,13 @@ let door: Door;
 beforeAll(async () => {
   field = new Field();
   door = await openDoor(field, {
-    limits: { awakeTimeoutMs: 400, awakePerTenantMax: 3, subscribesPerClientMax: 4 },
+    limits: { awakeTimeoutMs: 1_500, awakePerTenantMax: 3, subscribesPerClientMax: 4 },
   });
 });
 afterEach(async () => {
   // What a test left waiting would take a place from the next one.
   for (const tenant of door.buses.keys())
-    await expect.poll(() => door.counters.get(`tenant.${tenant}.waking`)).toBe(0);
+    await expect.poll(() => door.counters.get(`tenant.${tenant}.waking`), PATIENT).toBe(0);
   for (const bus of door.buses.values()) {
     bus.desk = fail('ERR_BUS_NO_RESPONDERS');
     bus.notices.length = 0;
@@ -78,7 +81,8 @@ describe('a device that listens for commands is granted it all the same', () => 
   });
 
   it('beyond the bound of its tenant, at once; a device of another tenant is heard meanwhile', async () => {
-    door.bus(ORES).desk = standStill;
+    const answer = Promise.withResolvers<Uint8Array>();
+    door.bus(ORES).desk = () => answer.promise;
     door.bus(FLUVIUS).desk = taken;
     const meters = await Promise.all(Array.from({ length: 4 }, () => connected(ORES)));
     for (const meter of meters.slice(0, 3)) meter.send(listen(meter, ORES));
@@ -92,6 +96,7 @@ describe('a device that listens for commands is granted it all the same', () => 
     other.send(listen(other, FLUVIUS));
     await other.until(() => other.of(SUBACK).length > 0);
     expect(door.counters.get('tenant.fluvius.heard')).toBe(heard + 1);
+    answer.resolve(encodeDeskAnswer({ kind: 'taken' }));
     for (const meter of [...meters, other]) await meter.leave();
   });
 });
@@ -123,7 +128,7 @@ describe('a desk that stands still', () => {
   });
 
   it('costs the readings of a device nothing whose results and events wait for it', async () => {
-    const slow = await openDoor(field);
+    const slow = await openDoor(field, { limits: { stopTimeoutMs: 0 } });
     slow.bus(ORES).answer = (request) =>
       request.subject === 'up.index' ? giveReceipt(request) : standStill(request);
     const meter = await Meter.ready(field.device(ORES), slow.port);
@@ -153,13 +158,15 @@ describe('a desk that stands still', () => {
   });
 
   it('is not filled up by a device that subscribes without end: its connection closes', async () => {
-    door.bus(ORES).desk = standStill;
+    const answer = Promise.withResolvers<Uint8Array>();
+    door.bus(ORES).desk = () => answer.promise;
     const before = door.counters.get('refused.flood');
     const meter = await connected(ORES);
     meter.send(...[1, 2, 3, 4, 5].map((messageId) => listen(meter, ORES, messageId)));
     await meter.untilClosed();
     expect(await counted(door.counters, 'refused.flood', before + 1)).toBe(before + 1);
     expect(door.bus(ORES).notices).toHaveLength(1);
+    answer.resolve(encodeDeskAnswer({ kind: 'taken' }));
   });
 
   it('answers in vain for a device that has gone', async () => {
@@ -171,7 +178,7 @@ describe('a desk that stands still', () => {
     meter.socket.destroy();
     await meter.untilClosed();
     answer.resolve(encodeDeskAnswer({ kind: 'taken' }));
-    await expect.poll(() => door.counters.get('tenant.ores.waking')).toBe(0);
+    await expect.poll(() => door.counters.get('tenant.ores.waking'), PATIENT).toBe(0);
   });
 });
 
