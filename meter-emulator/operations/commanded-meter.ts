@@ -85,11 +85,13 @@ export class CommandedMeter {
   /** The one button, for so long. @throws ERR_EMULATED_POWER */
   async press(heldMs: number): Promise<Pressed> {
     this.#requirePower();
+    const nowMs = this.#clock.nowMs();
     const event = buttonEvent(this.view(), heldMs);
-    if (!(await this.operations.happen(event, this.#clock.nowMs()))) return 'nothing';
-    if (event.kind !== 'button') return 'next-screen';
-    const valve = this.view().valves.find(({ channel }) => channel === event.channel);
-    return valve?.testing === true ? 'leak-test' : 'closed';
+    if (event.kind === 'button' && (await this.operations.happen(event, nowMs))) {
+      const valve = this.view().valves.find(({ channel }) => channel === event.channel);
+      return valve?.testing === true ? 'leak-test' : 'closed';
+    }
+    return (await this.operations.happen({ kind: 'next-screen' }, nowMs)) ? 'next-screen' : 'nothing';
   }
 
   /** Somebody at the meter ends airplane mode. @returns whether it was in it. @throws ERR_EMULATED_POWER */
