@@ -44,6 +44,7 @@ function waveOptions(command: Command): Command {
 const signOptions = (command: Command): Command =>
   command
     .option('--bundle <file>', 'where signed commands lie until the desk has them')
+    .option('--patience <span>', 'how long a lost connection is tried again (default 90s)', spanSeconds)
     .option('-y, --yes', 'do not ask');
 
 export function addCampaignCommands(op: Command): void {

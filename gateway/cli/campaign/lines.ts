@@ -1,7 +1,7 @@
 import { type Command, type CommandBody, encodeCommand } from '../../../protocol/command/command.ts';
 import { COMMAND_ID_BYTES, commandIdOf } from '../../../protocol/command/id.ts';
 import { type CommandType, isCommandType, rowOf } from '../../../protocol/command/table.ts';
-import { isHesError } from '../../../protocol/errors.ts';
+import { type HesError, isHesError } from '../../../protocol/errors.ts';
 import { type DeviceId, isDeviceId, type TenantId } from '../../../protocol/identity.ts';
 import { COMMANDS_MAX } from '../../desk/campaigns/limits.ts';
 import { argumentsOfTexts, fallbackText, type Texts } from '../op/fill.ts';
@@ -96,6 +96,8 @@ function headerFaults({ header }: Csv, { type, texts }: Wanted): readonly Fault[
   return faults;
 }
 
+type Body = { readonly body: CommandBody } | { readonly faults: readonly Omit<Fault, 'line'>[] };
+
 interface Parsed {
   readonly draft: CampaignDraft | undefined;
   readonly found: readonly Fault[];
@@ -109,13 +111,13 @@ function lineParser(csv: Csv, wanted: Wanted): (record: CsvRecord) => Parsed {
   const options = Object.values(rowOf(type).arguments)
     .map(({ option }) => ({ option, index: at(option) }))
     .filter(({ index }) => index >= 0);
-  const bodies = new Map<string, CommandBody | Omit<Fault, 'line'>>();
+  const bodies = new Map<string, Body>();
   const reasons = new Map<string, string | null>();
 
   const cell = (fields: readonly string[], index: number): string =>
     index < 0 ? '' : (fields[index] ?? '').trim();
 
-  function bodyOf(fields: readonly string[]): CommandBody | Omit<Fault, 'line'> {
+  function bodyOf(fields: readonly string[]): Body {
     const said = options.map(({ index }) => cell(fields, index));
     const key = said.join('\u0000');
     const known = bodies.get(key);
@@ -153,14 +155,16 @@ function lineParser(csv: Csv, wanted: Wanted): (record: CsvRecord) => Parsed {
         column: TYPE,
         why: isCommandType(said) ? `is ${said}; a campaign is of one type: ${type}` : 'is no command',
       });
-    const body = bodyOf(fields);
-    if ('why' in body) found.push({ line, ...body });
+    const parsed = bodyOf(fields);
+    if ('faults' in parsed) for (const fault of parsed.faults) found.push({ line, ...fault });
     const ownReason = cell(fields, reasonAt);
     const reason = ownReason === '' ? wanted.reason : ownReason;
     const fault = reasonFault(reason);
     if (fault !== null) found.push({ line, column: REASON, why: fault });
     const draft =
-      found.length > 0 || 'why' in body ? undefined : { device: device as DeviceId, body, reason, line };
+      found.length > 0 || 'faults' in parsed
+        ? undefined
+        : { device: device as DeviceId, body: parsed.body, reason, line };
     return { draft, found };
   };
 }
@@ -168,20 +172,30 @@ function lineParser(csv: Csv, wanted: Wanted): (record: CsvRecord) => Parsed {
 /** Distinct arguments that are remembered; a file in which every line has its own is checked line by line. */
 const BODIES_KEPT_MAX = 10_000;
 
-function bodyOfTexts({ type, tenant, nowMs }: Wanted, texts: Texts): CommandBody | Omit<Fault, 'line'> {
+function bodyOfTexts({ type, tenant, nowMs }: Wanted, texts: Texts): Body {
+  // Each by itself first: so every bad one is named, and what an error would quote is at least of the right form.
+  const faults = Object.values(rowOf(type).arguments).flatMap(({ option, says, fromText }) => {
+    const text = texts[option];
+    return text !== undefined && fromText(text) === undefined
+      ? [{ column: option, why: `is not ${says}` }]
+      : [];
+  });
+  if (faults.length > 0) return { faults };
   try {
-    return { type, arguments: argumentsOfTexts(type, texts, { tenant, nowMs }) } as CommandBody;
+    return { body: { type, arguments: argumentsOfTexts(type, texts, { tenant, nowMs }) } as CommandBody };
   } catch (error) {
     if (!isHesError(error)) throw error;
-    const column = columnOfError(type, error.context['field'], error.message);
+    const column = columnOfError(type, error);
     // The member that an error begins with is the column, which is said before it.
-    return { column, why: column === null ? error.message : error.message.replace(/^[\w.-]+: /, '') };
+    const why = column === null ? error.message : error.message.replace(/^[\w.-]+: /, '');
+    return { faults: [{ column, why }] };
   }
 }
 
 /** An error names an option, or the member that it becomes. */
-function columnOfError(type: CommandType, field: unknown, message: string): string | null {
-  const name = typeof field === 'string' ? field.split('.')[0] : undefined;
+function columnOfError(type: CommandType, { code, context, message }: HesError): string | null {
+  if (code === 'ERR_OP_PRESET') return 'windows';
+  const name = typeof context['field'] === 'string' ? context['field'].split('.')[0] : undefined;
   for (const [member, { option }] of Object.entries(rowOf(type).arguments))
     if (name === member || name === option || message.includes(`--${option}:`)) return option;
   return null;

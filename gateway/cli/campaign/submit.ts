@@ -37,7 +37,13 @@ export interface MeterFlags {
   readonly contact?: string;
 }
 
-export interface SubmitFlags extends CampaignFlags, WaveFlags, MeterFlags {
+export interface DeliverFlags {
+  readonly json?: boolean;
+  /** Seconds. */
+  readonly patience?: number;
+}
+
+export interface SubmitFlags extends CampaignFlags, WaveFlags, MeterFlags, DeliverFlags {
   readonly resume?: string;
   readonly bundle?: string;
   readonly yes?: boolean;
@@ -186,7 +192,7 @@ export function submit(file: string | undefined, flags: SubmitFlags): Promise<nu
 export async function signAndDeliver(
   desk: AtDesk,
   toSign: ToSign,
-  flags: { readonly bundle: string; readonly yes?: boolean; readonly json?: boolean },
+  flags: DeliverFlags & { readonly bundle: string; readonly yes?: boolean },
 ): Promise<number> {
   const { drafts, course } = toSign;
   const shown = { ...toSign, ...course, count: drafts.length };
@@ -224,11 +230,14 @@ export async function confirmCount(
 async function deliver(
   { client }: AtDesk,
   bundle: string,
-  { json = false }: { readonly json?: boolean },
+  { json = false, patience }: DeliverFlags,
 ): Promise<number> {
   let campaign: CampaignView;
   try {
-    campaign = await uploadBundle(client, bundle, (total) => progressBar('upload', total));
+    campaign = await uploadBundle(client, bundle, {
+      progressOf: (total) => progressBar('upload', total),
+      ...(patience === undefined ? {} : { patience }),
+    });
   } catch (error) {
     tell(`What was signed is in ${bundle}: hes op campaign submit --resume ${bundle}\n`);
     throw error;

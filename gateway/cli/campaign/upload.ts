@@ -12,18 +12,20 @@ import { CAMPAIGN_VIEW, type CampaignView, campaignPath } from './views.ts';
 /** Chunks go to the desk one after the other; a connection that is lost goes on where the desk says that it was. */
 
 /** From half a second on, doubling to eight: a desk that is started again is there within a minute. */
-const TRIES = 12;
 const WAIT_MIN_MS = 500;
 const WAIT_MAX_MS = 8_000;
+export const PATIENCE_SECONDS = 90;
 
-/** Ask again while the way is what fails. @throws what the desk answers; the way's error in the end */
-export async function persist<T>(ask: () => Promise<T>, tries = TRIES): Promise<T> {
-  for (let attempt = 1; ; attempt += 1)
+/** Ask again while the way is what fails. @throws what the desk answers; the way's error once patience is over */
+export async function persist<T>(ask: () => Promise<T>, patienceSeconds = PATIENCE_SECONDS): Promise<T> {
+  const untilMs = performance.now() + patienceSeconds * 1_000;
+  for (let waitMs = WAIT_MIN_MS; ; waitMs = Math.min(WAIT_MAX_MS, waitMs * 2))
     try {
       return await ask();
     } catch (error) {
-      if (attempt >= tries || !(isOfTheWay(error) || isHesError(error, 'ERR_DESK_STORE'))) throw error;
-      await delay(Math.min(WAIT_MAX_MS, WAIT_MIN_MS * 2 ** (attempt - 1)));
+      if (!isOfTheWay(error) && !isHesError(error, 'ERR_DESK_STORE')) throw error;
+      if (performance.now() + waitMs > untilMs) throw error;
+      await delay(waitMs);
     }
 }
 
@@ -56,8 +58,12 @@ export const sendChunk = (
   what: 'commands' | 'countersignatures',
   from: number,
   lines: readonly string[],
+  patienceSeconds?: number,
 ): Promise<CampaignView> =>
-  persist(() => postLines(client, `${campaignPath(id, what)}?from=${from}`, lines, CAMPAIGN_VIEW));
+  persist(
+    () => postLines(client, `${campaignPath(id, what)}?from=${from}`, lines, CAMPAIGN_VIEW),
+    patienceSeconds,
+  );
 
 /**
  * Submit what a bundle holds, or the rest of it.
@@ -67,16 +73,17 @@ export const sendChunk = (
 export async function uploadBundle(
   client: DeskClient,
   file: string,
-  progressOf: (total: number) => Progress,
+  { progressOf, patience }: { readonly progressOf: (total: number) => Progress; readonly patience?: number },
 ): Promise<CampaignView> {
   const signed = Buffer.from(proposalOf(file)).toString('base64');
-  let campaign = await persist(() =>
-    client.post('/v1/campaigns', { signed }, CAMPAIGN_VIEW, { again: true }),
+  let campaign = await persist(
+    () => client.post('/v1/campaigns', { signed }, CAMPAIGN_VIEW, { again: true }),
+    patience,
   );
   const progress = progressOf(campaign.count);
   progress.at(campaign.received);
   for await (const { from, lines } of bundleChunks(file, campaign.received, CHUNK_MAX)) {
-    campaign = await sendChunk(client, campaign.id, 'commands', from, lines);
+    campaign = await sendChunk(client, campaign.id, 'commands', from, lines, patience);
     progress.at(campaign.received);
   }
   progress.end();

@@ -14,6 +14,7 @@ import { sampleSigner } from '../../../../protocol/testing/samples.ts';
 import { ChangeFeed } from '../../../desk/api/feed.ts';
 import { apiRoutes } from '../../../desk/api/routes.ts';
 import { type Api, startApi } from '../../../desk/api/server.ts';
+import { CAMPAIGN_ROUTES } from '../../../desk/campaigns/routes.ts';
 import { createDesk, type Desk } from '../../../desk/desk.ts';
 import { newMeter } from '../../../desk/registry/meter.ts';
 import type { DeskStore } from '../../../desk/store/port.ts';
@@ -82,7 +83,7 @@ export async function startDeskAtWork(
     const { cert, key } = loadDeskServerKey(layout.desk(tenant), { tenant, development: true });
     return startApi({
       context: { tenant, desk, store, clock: systemClock, feed, log: silentLog },
-      routes: apiRoutes(tenant),
+      routes: apiRoutes(tenant, CAMPAIGN_ROUTES),
       caller: (certificate) => trust.caller(certificate),
       counters: new Counters(),
       listen: { host: '127.0.0.1', port: 0 },
