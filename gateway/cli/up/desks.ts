@@ -5,6 +5,7 @@ import type { FleetConfig } from '../../../meter-emulator/config.ts';
 import { plansOf } from '../../../meter-emulator/input.ts';
 import { eanNumber } from '../../../meter-emulator/numbers.ts';
 import { deviceIdentityFile, readDeviceIdentity } from '../../../pki/development.ts';
+import { isHesError } from '../../../protocol/errors.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { MeterLine } from '../../desk/service/registry-file.ts';
 
@@ -35,7 +36,7 @@ export async function writeRegistries(options: {
   try {
     let read = 0;
     for (const { id, home, guests, meters } of plansOf(source)) {
-      const { agree } = readDeviceIdentity(deviceIdentityFile(join(data, 'devices'), id));
+      const certificate = certificateOf(deviceIdentityFile(join(data, 'devices'), id));
       for (const tenant of [home, ...guests]) {
         const line: MeterLine = {
           device: id,
@@ -48,7 +49,7 @@ export async function writeRegistries(options: {
             // Each operator knows its own.
             ean: owner === tenant ? eanNumber(owner, ordinal, source.seed) : null,
           })),
-          certificate: agree.certificate,
+          certificate,
         };
         const file = files.get(tenant);
         if (file !== undefined) writeSync(file, `${JSON.stringify(line)}\n`);
@@ -58,6 +59,16 @@ export async function writeRegistries(options: {
     }
   } finally {
     for (const file of files.values()) closeSync(file);
+  }
+}
+
+/** What is wrong with a damaged one, its device says itself when it is to be used. */
+function certificateOf(file: string): string | null {
+  try {
+    return readDeviceIdentity(file).agree.certificate;
+  } catch (error) {
+    if (!isHesError(error, 'ERR_PKI_IDENTITY')) throw error;
+    return null;
   }
 }
 
