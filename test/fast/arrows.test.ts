@@ -17,6 +17,7 @@ const ROOMS: Record<string, readonly string[]> = {
   'gateway/desk': ['protocol', 'pki/trust', 'gateway/runtime', 'gateway/bus/port'],
   'meter-emulator': ['protocol', 'pki', 'gateway/runtime', 'gateway/edge'],
   'deploy/mdm-standin': ['protocol', 'gateway/runtime'],
+  'deploy/examples': ['protocol'],
   'gateway/cli': [
     'protocol',
     'pki',
