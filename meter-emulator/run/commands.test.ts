@@ -30,7 +30,9 @@ const { devices } = planFleet(FLEET);
 /** With gas behind it. */
 const GASEOUS = devices.find(({ meters }) => meters.length > 1)!;
 const OTHER = devices.find(({ id, source }) => id !== GASEOUS.id && source === 'p1')!;
-const PATIENCE = { timeout: 15_000, interval: 10 };
+/** Longer than any of it takes on a machine that is busy with other tests. */
+const PATIENCE = { timeout: 40_000, interval: 10 };
+const TEST_MS = 120_000;
 
 let home: string;
 let data: string;
@@ -65,7 +67,7 @@ async function start({ speed = 0.001, stayMax = 500 } = {}): Promise<void> {
   const config = parseConfig(fleetConfig, {
     data,
     front: { host: '127.0.0.1', port: headEnd.port },
-    source: { kind: 'emulated', seed: 7, meters: 6, tenants: [{ id: ORES }] },
+    source: { kind: 'emulated', seed: 7, meters: 6, tenants: [{ id: ORES }], sampling: 'close' },
     run: { kind: 'continuous', jitterHours: 0 },
     clock: {
       kind: 'simulated',
@@ -101,7 +103,7 @@ async function command<T extends CommandType>(
   return outcome()!.code ?? 'executed';
 }
 
-describe('a fleet that lives with the clock', () => {
+describe('a fleet that lives with the clock', { timeout: TEST_MS }, () => {
   it('keeps its devices connected up to its bound, and nothing on the disk of those without a command', async () => {
     await start({ stayMax: 2 });
     await Promise.all(devices.slice(0, 2).map(awake));
@@ -213,7 +215,7 @@ describe('a fleet that lives with the clock', () => {
   });
 
   it('owes no index in airplane mode, and gives the one of now when somebody ends it', async () => {
-    await start({ speed: 2 });
+    await start({ speed: 1 });
     await awake(GASEOUS);
     await vi.waitFor(() => expect(counters.get('fleet.delivered.ores')).toBeGreaterThan(5), PATIENCE);
     expect(await command(GASEOUS, 'airplane.on', {})).toBe('executed');
@@ -221,7 +223,7 @@ describe('a fleet that lives with the clock', () => {
     const ofIt = () => headEnd.received.filter(({ device }) => device === GASEOUS.id).length;
     const others = () => headEnd.received.length - ofIt();
     const [its, theirs] = [ofIt(), others()];
-    await vi.waitFor(() => expect(others()).toBeGreaterThan(theirs + 8), PATIENCE);
+    await vi.waitFor(() => expect(others()).toBeGreaterThan(theirs + 4), PATIENCE);
     expect(ofIt()).toBe(its);
     await vi.waitFor(() => expect(counters.get('fleet.outstanding')).toBe(0), PATIENCE);
     expect(await ask(GASEOUS, { do: 'airplane-off' })).toMatchObject({ did: 'ended' });
