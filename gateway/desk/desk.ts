@@ -7,7 +7,7 @@ import { type Random, systemRandom } from '../runtime/random.ts';
 import { type Campaigns, createCampaigns } from './campaigns/campaigns.ts';
 import { type DeskContext, type DeviceKeys, known, type SignerTrust } from './context.ts';
 import { claim, type Dispatch, expire, outcome, returned } from './flight.ts';
-import { airplaneEnded, identify, type Registration, register, seen } from './meters.ts';
+import { airplaneEnded, identify, type Registration, register, seen, withdraw } from './meters.ts';
 import { type DeskPolicy, policyOf } from './policy.ts';
 import { approve, cancel, propose, release } from './propose.ts';
 import type { Meter } from './registry/meter.ts';
@@ -64,6 +64,7 @@ export interface Desk {
   expire(): Promise<number>;
 
   register(registration: Registration, by: Signer | 'desk'): Promise<Meter>;
+  withdraw(device: DeviceId): Promise<void>;
   /** Whether this is the EAN of a meter behind the device that is the tenant's. @throws ERR_DESK_METER */
   identify(device: DeviceId, ean: string): Promise<boolean>;
   seen(device: DeviceId, atMs: number): Promise<void>;
@@ -108,6 +109,7 @@ export function createDesk(options: DeskOptions): Desk {
     outcome: (message) => outcome(context, message),
     expire: () => expire(context),
     register: (registration, by) => register(context, registration, by),
+    withdraw: (device) => withdraw(context, device),
     identify: (device, ean) => identify(context, device, ean),
     report: (message) => report(context, message),
     seen: (device, atMs) => seen(context, device, atMs),

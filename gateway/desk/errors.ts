@@ -40,7 +40,7 @@ export const DESK_ERRORS = {
     'The EAN is none of a meter behind this device. Check which meter is meant before anything is signed.',
   ERR_DESK_INTERNAL: 'The desk failed at something that it should not fail at; its log says why.',
   ERR_DESK_REGISTRY:
-    'The file of the registry cannot be read, or a line of it is no meter: the message names the line. Other lines are entered.',
+    'The file of the registry cannot be read, or a line of it or of a request is no meter. Other lines are entered.',
   ERR_DESK_TENANT:
     'Parts of the configuration of a desk are of different tenants: the bus, the office or the certificate of the API.',
   ERR_DESK_LISTEN: 'The API cannot listen where its configuration says. The cause says why.',

@@ -17,7 +17,7 @@ export interface Registration extends Pick<Meter, 'device' | 'home' | 'medium' |
 
 async function auditMeter(
   { transaction, nowMs }: Work,
-  event: 'meter-registered' | 'airplane-ended',
+  event: 'meter-registered' | 'meter-withdrawn' | 'airplane-ended',
   device: DeviceId,
   by: Signer | 'device' | 'desk',
 ): Promise<void> {
@@ -46,12 +46,15 @@ export function register(
   by: Signer | 'desk',
 ): Promise<Meter> {
   return transact(context, async (work) => {
-    const before = await work.transaction.meter(given.device);
+    const { transaction } = work;
+    const present = await transaction.meter(given.device);
+    // One that was withdrawn comes back as it was: what commands did to it, it has not forgotten.
+    const before = present ?? (await transaction.withdrawn(given.device));
     const meter: Meter = { ...(before ?? { ...newMeter(given), ...state }), ...given };
-    const isSame = isDeepStrictEqual(plain(meter), before === undefined ? undefined : plain(before));
-    const eansChanged = eans !== undefined && (await work.transaction.putEans(meter.device, eans));
+    const isSame = present !== undefined && isDeepStrictEqual(plain(meter), plain(present));
+    const eansChanged = eans !== undefined && (await transaction.putEans(meter.device, eans));
     if (isSame && !eansChanged) return meter;
-    await work.transaction.putMeter(meter);
+    await transaction.putMeter(meter);
     await auditMeter(work, 'meter-registered', meter.device, by);
     return meter;
   });
@@ -62,6 +65,17 @@ const plain = ({ certificate, ...meter }: Meter): object => ({
   ...meter,
   certificate: certificate === null ? null : Buffer.from(certificate).toString('base64'),
 });
+
+/**
+ * Take a meter out of the registry: nothing can be proposed for it, and what waits for it is not sent. Its state is
+ * kept for when it is entered again. Whoever is not registered is left alone.
+ */
+export async function withdraw(context: DeskContext, device: DeviceId): Promise<void> {
+  await transact(context, async (work) => {
+    if (await work.transaction.withdrawMeter(device))
+      await auditMeter(work, 'meter-withdrawn', device, 'desk');
+  });
+}
 
 /**
  * Whether an EAN is that of a meter of the tenant behind the device: who reads it off a screen or a letter is told

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectLocalBus } from '../../gateway/bus/local/peer.ts';
 import type { BusSubject, TenantBus } from '../../gateway/bus/port.ts';
 import { PROCESS_CONFIGS } from '../../gateway/cli/process-configs.ts';
-import { recipientOfCertificate } from '../../gateway/desk/service/recipient.ts';
+import { recipientOfCertificate } from '../../gateway/desk/registry/recipient.ts';
 import { type RunningDesk, startDesk } from '../../gateway/desk/service/start.ts';
 import { EdgeDevice } from '../../gateway/edge/device.ts';
 import { FakeHardware } from '../../gateway/edge/operations/testing/hardware.ts';

@@ -203,6 +203,8 @@ function deskSpec(
         revocations: options.tenants.map((issuer) => layout.crl(issuer)),
       },
       registry: registryFile(run, tenant),
+      // Another seed makes another fleet: meters of an earlier one are nobody's.
+      registryHas: 'all',
       bus: { directory: busDirectory },
     },
     { nodeFlags: [...NO_WRITE, `--allow-fs-write=${database}*`], readyWithinMs: DESK_READY_WITHIN_MS },

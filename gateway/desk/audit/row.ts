@@ -18,6 +18,7 @@ export const OTHER_EVENTS = {
   denied: 'somebody whose signature held was not allowed what he asked for',
   'late-outcome': 'a device answered about a command that had ended',
   'meter-registered': 'a meter was entered into the registry, or changed there',
+  'meter-withdrawn': 'a meter was taken out of the registry',
   'meter-changed': 'a meter said that its state changed at the meter itself',
   'airplane-ended': 'airplane mode was ended at the meter',
   'campaign-submitted': 'somebody submitted the manifest of a campaign, which the digest is of',

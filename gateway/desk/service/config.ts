@@ -69,6 +69,8 @@ export const deskConfig = z
     reloadSeconds: whole(1, DAY_SECONDS).default(60),
     /** Meters, a line of JSON each; read at the start and on SIGHUP. */
     registry: file.optional(),
+    /** Whether meters that the file does not name any more are withdrawn: they get no command until it names them. */
+    registryHas: z.enum(['all', 'some']).default('some'),
     policy: policy.prefault({}),
     dispatch: z
       .strictObject({

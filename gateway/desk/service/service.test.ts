@@ -12,9 +12,11 @@ import {
   type OfficeWorld,
   ORES,
   officeWorld,
+  open,
   post,
   RESA,
   type RunningOffice,
+  textOf,
 } from '../testing/office-world.ts';
 import { importRegistry } from './registry-file.ts';
 
@@ -178,7 +180,13 @@ describe('a registry file', () => {
       file,
       `${JSON.stringify(good)}\n\nno json\n${wrong.map((line) => JSON.stringify(line)).join('\n')}`,
     );
-    expect(await importRegistry(file, office.desk, log)).toEqual({ entered: 1, refused: 1 + wrong.length });
+    const parts = { desk: office.desk, store: office.store, log };
+    expect(await importRegistry({ file, has: 'all' }, parts)).toEqual({
+      entered: 1,
+      refused: 1 + wrong.length,
+      // Half a file takes no park away.
+      withdrawn: 0,
+    });
     expect(await office.desk.identify(fresh.device, EANS[2])).toBe(true);
     const text = lines.join('');
     expect(text).toContain('"line":3');
@@ -202,5 +210,56 @@ describe('a registry file', () => {
     await office.reload();
     expect(await office.desk.identify(world.devices[1]!.device, EANS[1])).toBe(false);
     expect(await office.desk.identify(world.devices[1]!.device, EANS[2])).toBe(true);
+  });
+
+  it('that has all meters withdraws those that it names no more, and gives them back as they were', async () => {
+    const registry = join(world.directory, 'all.jsonl');
+    const lines = world.devices.map((device, at) => `${JSON.stringify(world.meterLine(device, at))}\n`);
+    writeFileSync(registry, lines.join(''));
+    const office = await start({ registry, registryHas: 'all' }, nobodyAwake);
+    const { device } = world.devices[0]!;
+    const { tls } = world.person('operator');
+    await office.field.report(device, world.reportOf(device, { creditMode: 'prepaid' }));
+    const waiting = world.command('p1.set');
+    await post(office.port, tls, '/v1/commands', world.proposal(waiting));
+
+    writeFileSync(registry, lines.slice(1).join(''));
+    await office.reload();
+    expect((await ask(office.port, tls, `/v1/meters/${device}`)).status).toBe(404);
+    const refused = await post(office.port, tls, '/v1/commands', world.proposal(world.command('p1.set')));
+    expect(refused.json.code).toBe('ERR_DESK_METER');
+    office.field.behaves(everybodyAwake);
+    expect(await office.field.awake(device)).toEqual({ kind: 'taken' });
+    expect(office.field.commands()).toEqual([]);
+
+    writeFileSync(registry, '');
+    await office.reload();
+    expect((await ask(office.port, tls, '/v1/meters')).json.items).toHaveLength(world.devices.length - 1);
+    writeFileSync(registry, lines.join(''));
+    await office.reload();
+    expect((await ask(office.port, tls, `/v1/meters/${device}`)).json.creditMode).toBe('prepaid');
+    await office.field.awake(device);
+    expect(office.field.commands()).toMatchObject([{ device }]);
+  });
+
+  it('is what the API takes too, from the operator’s own system alone', async () => {
+    const office = await start();
+    const fresh = issueDevice(world.pki, { home: ORES, nowMs: Date.now() });
+    const body = `${JSON.stringify(world.meterLine(fresh, 0))}\n{"device":1}\n`;
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const send = (as: 'lopex' | 'operator') =>
+      open(office.port, world.person(as).tls, '/v1/meters', { method: 'POST', body, headers });
+    expect((await send('operator')).statusCode).toBe(403);
+    const answers = (await textOf(await send('lopex'))).trim().split('\n');
+    expect(answers.map((line) => JSON.parse(line))).toMatchObject([
+      { device: fresh.device },
+      { code: 'ERR_DESK_REQUEST' },
+    ]);
+    const rows = await office.store.auditRows({ limit: 100 });
+    expect(rows.at(-1)).toMatchObject({
+      event: 'meter-registered',
+      actor: { name: 'lopex' },
+      device: fresh.device,
+    });
   });
 });

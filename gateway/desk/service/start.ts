@@ -11,11 +11,11 @@ import { CAMPAIGN_ROUTES } from '../campaigns/routes.ts';
 import { actorOf } from '../context.ts';
 import { createDesk, type Desk } from '../desk.ts';
 import { deskError } from '../errors.ts';
+import { createRecipients } from '../registry/recipient.ts';
 import type { DeskStore, StoredCommand } from '../store/port.ts';
 import { openSqliteStore } from '../store/sqlite/store.ts';
 import { type DeskConfig, policyOfConfig } from './config.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { createRecipients } from './recipient.ts';
 import { importRegistry } from './registry-file.ts';
 import { createRoad } from './road.ts';
 import { serveSignals } from './signals.ts';
@@ -94,7 +94,10 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
     });
     const reload = async (): Promise<void> => {
       if (registry === undefined) return;
-      const imported = await importRegistry(registry, desk, log);
+      const imported = await importRegistry(
+        { file: registry, has: config.registryHas },
+        { desk, store, log },
+      );
       log.info(imported, 'the registry was read');
     };
     await reload();

@@ -335,6 +335,29 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
       expect(await devices({ creditMode: 'prepaid' })).toEqual([deviceOf(2), deviceOf(3)]);
     });
 
+    it('withdraws a meter from every list and answer, and has it again as it was', async () => {
+      const meter: Meter = {
+        ...newMeter({ device: deviceOf(1), home: ORES, medium: 'gas' }),
+        certificate: Uint8Array.of(1),
+        creditMode: 'prepaid',
+        airplaneSince: T0,
+      };
+      const withdraw = () => store.transaction((transaction) => transaction.withdrawMeter(deviceOf(1)));
+      const put = (given: Meter) => store.transaction((transaction) => transaction.putMeter(given));
+      expect(await withdraw()).toBe(false);
+      await put(meter);
+      expect([await withdraw(), await withdraw()]).toEqual([true, false]);
+      store = await fixture.reopen();
+      expect(await store.meter(deviceOf(1))).toBeUndefined();
+      expect((await store.meters({ filter: { airplane: true }, limit: 10 })).items).toEqual([]);
+      const kept = await store.transaction((transaction) => transaction.withdrawn(deviceOf(1)));
+      expect(kept).toEqual(meter);
+      await put(meter);
+      expect(await store.meter(deviceOf(1))).toEqual(meter);
+      expect(await store.transaction((transaction) => transaction.withdrawn(deviceOf(1)))).toBeUndefined();
+      expect(await withdraw()).toBe(true);
+    });
+
     it('compares EANs, keeps them over a restart, and says whether they changed', async () => {
       const put = (eans: Record<number, string>, device = deviceOf(1)) =>
         store.transaction((transaction) => transaction.putEans(device, eans));

@@ -124,7 +124,12 @@ export interface DeskTransaction {
   /** Open commands that time may have ended by now: past their expiry, or past their answer's time where sent. */
   due(nowMs: number, limit: number): Promise<readonly StoredCommand[]>;
   meter(device: DeviceId): Promise<Meter | undefined>;
+  /** Also where it was withdrawn: then it is there again. */
   putMeter(meter: Meter): Promise<void>;
+  /** Takes it out of every list and answer but `withdrawn`. @returns whether it was there */
+  withdrawMeter(device: DeviceId): Promise<boolean>;
+  /** A meter that was withdrawn, as it was then. */
+  withdrawn(device: DeviceId): Promise<Meter | undefined>;
   /**
    * The EANs of a meter, all of them: what is not named has none.
    * @returns whether that changed anything

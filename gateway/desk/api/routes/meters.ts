@@ -1,6 +1,10 @@
 import { z } from 'zod';
+import type { Role } from '../../../../protocol/command/roles.ts';
 import { deskError } from '../../errors.ts';
-import { IDENTIFY_PER_MINUTE } from '../limits.ts';
+import { meterLine, registrationOf } from '../../registry/line.ts';
+import { inOrder } from '../bulk.ts';
+import { IDENTIFY_PER_MINUTE, LINES_IN_HAND_MAX } from '../limits.ts';
+import { faultOf } from '../problems.ts';
 import { PersonalRate } from '../rate.ts';
 import { EVERYBODY, type Route, route } from '../route.ts';
 import { deviceId, ean, flag, limit, pageOf } from '../shapes.ts';
@@ -9,6 +13,14 @@ import { creditMode, meterView, viewOfMeter } from '../views.ts';
 /** Meters: their state, as commands and reports have left it. */
 
 const params = z.strictObject({ device: deviceId });
+
+/** The operator's own system knows its meters. People command them, and the EANs that they check come from elsewhere. */
+const REGISTRARS = ['lopex'] as const satisfies readonly Role[];
+
+const outcomeOfLine = z.union([
+  z.strictObject({ device: deviceId }),
+  z.strictObject({ code: z.string(), detail: z.string() }),
+]);
 
 export function meterRoutes(): readonly Route[] {
   const guesses = new PersonalRate(IDENTIFY_PER_MINUTE);
@@ -35,6 +47,26 @@ export function meterRoutes(): readonly Route[] {
           limit,
         });
         return { items: items.map(viewOfMeter), next };
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/meters',
+      roles: REGISTRARS,
+      summary:
+        'Enter meters, or what has changed of them: a line of the answer for each line, in their order',
+      lines: meterLine,
+      answer: { status: 200, lines: outcomeOfLine },
+      async handle({ desk }, { lines, caller }) {
+        return inOrder(lines, LINES_IN_HAND_MAX, async (line) => {
+          if ('code' in line) return { code: line.code, detail: line.detail };
+          try {
+            const { device } = await desk.register(registrationOf(line.value), caller);
+            return { device };
+          } catch (error) {
+            return faultOf(error);
+          }
+        });
       },
     }),
     route({

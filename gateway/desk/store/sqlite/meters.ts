@@ -55,6 +55,13 @@ export function meterWriter(database: DatabaseSync) {
   const forgetEans = database.prepare('DELETE FROM eans WHERE device = ?');
   const putEan = database.prepare('INSERT INTO eans (device, channel, ean) VALUES (?, ?, ?)');
   const { meter } = meterReader(database);
+  const names = COLUMNS.join(', ');
+  const keep = database.prepare(
+    `INSERT INTO withdrawnMeters (${names}) SELECT ${names} FROM meters WHERE device = ?`,
+  );
+  const remove = database.prepare('DELETE FROM meters WHERE device = ?');
+  const withdrawn = database.prepare('SELECT * FROM withdrawnMeters WHERE device = ?');
+  const restore = database.prepare('DELETE FROM withdrawnMeters WHERE device = ?');
   return {
     meter,
     putEans(device: DeviceId, eans: Eans): boolean {
@@ -64,7 +71,16 @@ export function meterWriter(database: DatabaseSync) {
       for (const [channel, ean] of Object.entries(eans)) putEan.run(device, Number(channel), ean);
       return true;
     },
+    withdrawMeter(device: DeviceId): boolean {
+      keep.run(device);
+      return Number(remove.run(device).changes) > 0;
+    },
+    withdrawn(device: DeviceId): Meter | undefined {
+      const row = withdrawn.get(device);
+      return row === undefined ? undefined : meterOf(row);
+    },
     putMeter(meter: Meter): void {
+      restore.run(meter.device);
       const { tariffPlanned } = meter;
       put.run({
         device: meter.device,

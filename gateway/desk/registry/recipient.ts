@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { sealingKid } from '../../../pki/trust.ts';
 import { type DeviceId, deviceUri, type TenantId } from '../../../protocol/identity.ts';
 import type { RecipientKey } from '../../../protocol/sealing.ts';
-import type { Meter } from '../registry/meter.ts';
+import type { Meter } from './meter.ts';
 
 /** Whom the commands of a meter are sealed to. */
 
