@@ -8,6 +8,7 @@ export const BENCHES = {
   'front-idle': '../front-idle.ts',
   day: '../day.ts',
   commands: '../commands.ts',
+  campaign: '../campaign.ts',
   million: '../million.ts',
 } as const;
 
