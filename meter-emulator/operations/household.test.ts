@@ -62,7 +62,7 @@ function seen(): string {
   const { arrow, lowCredit, emergencyCredit } = display.symbols;
   const lit = [lowCredit && 'low credit', emergencyCredit && 'emergency', arrow === 'blinking' && '▲'];
   const texts = display.screens.slice(1).map(({ text }) => text);
-  const supply = breaker ?? valves[0]!.position;
+  const supply = breaker ?? valves[0]!.supply;
   return [...texts, ...lit.filter((one) => one !== false), supply].join(', ');
 }
 
@@ -109,14 +109,14 @@ describe('a prepaid household', () => {
     clock.advance(DAY_MS);
     await balance(-1_500);
     expect(await give('valve.close', { channel: 0, cause: 'credit' }, 'marco')).toBe('executed');
-    expect(seen()).toMatch(/open$/);
+    expect(seen()).toMatch(/off$/);
     await restart(GAS_METER);
     clock.advance(DAY_MS);
     await balance(2_000, 3_500);
-    expect(seen()).toMatch(/▲, armed$/);
+    expect(seen()).toMatch(/▲, ready$/);
     expect(await meter.press(PRESS_MS)).toBe('next-screen');
     expect(await meter.press(HOLD_MS)).toBe('leak-test');
-    await expect.poll(seen, { timeout: 5_000 }).toMatch(/, closed$/);
+    await expect.poll(seen, { timeout: 5_000 }).toMatch(/, on$/);
   });
 
   it('shows the time of the last update first, and one screen further with each press', async () => {

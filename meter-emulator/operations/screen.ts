@@ -44,14 +44,17 @@ export interface MeterScreen {
 export interface ValveScreen {
   readonly channel: number;
   readonly medium: Medium;
-  readonly position: BreakerWord;
+  /** A shut valve lets nothing through; an open contact of a breaker does not either. So here it is the supply. */
+  readonly supply: SupplyWord;
   readonly testing: boolean;
 }
 
 export type BreakerWord = 'open' | 'closed' | 'armed';
+export type SupplyWord = 'off' | 'on' | 'ready';
 
-/** 0-0:96.3.10 and 0-n:24.4.0 in words, as the desk has them. */
+/** 0-0:96.3.10 in words, as the desk has them, and 0-n:24.4.0. */
 const POSITIONS = ['open', 'closed', 'armed'] as const;
+const SUPPLIES = ['off', 'on', 'ready'] as const;
 
 /** @param telegram the text of the customer port at this moment; null where it has none */
 export function screenOf(
@@ -81,7 +84,7 @@ export function screenOf(
     valves: view.valves.map(({ channel, position, testing }) => ({
       channel,
       medium: installation.meters.find((one) => one.channel === channel)?.medium ?? 'gas',
-      position: POSITIONS[position],
+      supply: SUPPLIES[position],
       testing,
     })),
     limiterW: view.limiterW,

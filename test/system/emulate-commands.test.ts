@@ -119,7 +119,7 @@ describe('a meter of hes up', () => {
     const armed = await fleet.screen(device);
     expect(armed).toMatchObject({ breaker: 'armed', display: { symbols: { arrow: 'blinking' } } });
     expect(armed.p1).toContain('0-0:96.3.10(2)');
-    expect((await hes('emulate', 'press', device)).stdout).toContain('the supply is closed');
+    expect((await hes('emulate', 'press', device)).stdout).toContain('the supply is on again');
     await until(
       'the desk hears of the button',
       async () => (await meter(device)).breaker === 'closed',

@@ -183,7 +183,7 @@ export class MeterDisplay implements MeterFace {
 type Hand = (inside: EdgeInside) => Promise<string | null>;
 
 const NOTES = {
-  closed: 'the supply is closed',
+  closed: 'the supply is on again',
   'leak-test': 'the leak test runs',
   'next-screen': '',
   nothing: null,

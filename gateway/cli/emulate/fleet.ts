@@ -16,7 +16,7 @@ const DATA_USUAL = '.hes';
 
 /** What was done, for a person who sees it happen. */
 const DONE: Readonly<Record<NonNullable<FleetAnswer['did']>, string>> = {
-  closed: 'the supply is closed',
+  closed: 'the supply is on again',
   'leak-test': 'the leak test runs: look again in some seconds',
   'next-screen': 'the next screen',
   nothing: 'the button changed nothing',

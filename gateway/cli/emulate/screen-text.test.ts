@@ -13,7 +13,7 @@ const usual: MeterScreen = {
   tariff: { plan: 'mono', rate: 1, rateName: 'single', register: 1, next: null },
   creditMode: 'credit',
   breaker: 'closed',
-  valves: [{ channel: 1, medium: 'gas', position: 'closed', testing: false }],
+  valves: [{ channel: 1, medium: 'gas', supply: 'on', testing: false }],
   limiterW: null,
   message: '',
   port: 'on',
@@ -50,7 +50,7 @@ describe('the screen of a meter of the fleet', () => {
        Credit    usual
        Tariff    mono, rate 1 (single)
        Breaker   closed (1)
-       Valve 1   gas: closed (1)
+       Valve 1   gas: lets through (1)
        Limiter   none
        P1 prints
          0-0:96.14.0(0001)
@@ -92,13 +92,35 @@ describe('the screen of a meter of the fleet', () => {
        Credit    prepayment
        Tariff    bi, rate 2 (night); from 2027-01-01: mono
        Breaker   ready for the button (2)
-       Valve 1   gas: closed (1)
+       Valve 1   gas: lets through (1)
        Limiter   2.3 kW
        Message   Coupure demain
        Label     EAN 541449000000000001
        P1 prints
          0-0:96.14.0(0001)
          0-0:96.3.10(1)
+      "
+    `);
+  });
+
+  it('of a water meter speaks of its valve, and of nothing that it has not', () => {
+    const water: MeterScreen = {
+      ...usual,
+      medium: 'water',
+      breaker: null,
+      valves: [{ channel: 0, medium: 'water', supply: 'off', testing: false }],
+      p1: null,
+    };
+    expect(screenText(water)).toMatchInlineSnapshot(`
+      " SIMULATED METER 00112233445566ff - measures nothing; water, ores, connected
+       ┌────────────────────────────────────────────┐
+       │ registers are not shown here               │
+       │                                            │
+       │ COM                                        │
+       │ supply off                                 │
+       └────────────────────────────────────────────┘
+       Credit    usual
+       Valve 0   water: shut (0)
       "
     `);
   });

@@ -1,4 +1,4 @@
-import type { BreakerWord, MeterScreen } from '../../../meter-emulator/operations/screen.ts';
+import type { BreakerWord, MeterScreen, SupplyWord } from '../../../meter-emulator/operations/screen.ts';
 
 type Screen = MeterScreen['display']['screens'][number];
 
@@ -13,6 +13,12 @@ export const SCREEN_TITLES = {
   balance: 'balance',
   'emergency-credit': 'emergency credit',
 } as const;
+
+const SUPPLIES: Readonly<Record<SupplyWord, string>> = {
+  off: 'shut (0)',
+  on: 'lets through (1)',
+  ready: 'ready for the button (2)',
+};
 
 const POSITIONS: Readonly<Record<BreakerWord, string>> = {
   open: 'open (0)',
@@ -43,13 +49,14 @@ function lcdOf({ display, tariff, breaker, valves, message }: MeterScreen): stri
     symbols.airplane && 'AIRPLANE',
     symbols.communication && 'COM',
   ].filter((sign) => sign !== false);
-  const own = breaker ?? valves.find(({ channel }) => channel === 0)?.position ?? null;
+  const valve = valves.find(({ channel }) => channel === 0)?.supply;
+  const own = breaker === null ? (valve === undefined ? '' : `supply ${valve}`) : `switch ${breaker}`;
   const arrow = symbols.arrow === 'blinking' ? ' ▲ press' : '';
   return frame([
     lcd(title, position),
     lcd('', shown?.text ?? ''),
     lcd(signs.join('  '), ''),
-    lcd(own === null ? '' : `switch ${own}${arrow}`, `${tariff.plan}  T${tariff.rate}`),
+    lcd(`${own}${arrow}`, breaker === null ? '' : `${tariff.plan}  T${tariff.rate}`),
     ...(message === '' ? [] : [lcd(message, '')]),
   ]);
 }
@@ -89,10 +96,10 @@ function beside({
       row(index === 0 ? 'Button' : '', `${index + 1} ${SCREEN_TITLES[name].padEnd(17)}${text}`),
     ),
     row('Credit', creditMode === 'prepaid' ? 'prepayment' : 'usual'),
-    row('Tariff', `${plan}, rate ${rate} (${rateName})${later}`),
+    ...(isElectric ? [row('Tariff', `${plan}, rate ${rate} (${rateName})${later}`)] : []),
     ...(breaker === null ? [] : [row('Breaker', POSITIONS[breaker])]),
-    ...valves.map(({ channel, medium, position, testing }) =>
-      row(`Valve ${channel}`, `${medium}: ${testing ? 'leak test runs' : POSITIONS[position]}`),
+    ...valves.map(({ channel, medium, supply, testing }) =>
+      row(`Valve ${channel}`, `${medium}: ${testing ? 'leak test runs' : SUPPLIES[supply]}`),
     ),
     ...(isElectric
       ? [row('Limiter', limiterW === null ? 'none' : `${(limiterW / 1_000).toFixed(1)} kW`)]
