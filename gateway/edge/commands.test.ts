@@ -5,7 +5,7 @@ import type { Command } from '../../protocol/command/command.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { parseObisCode } from '../../protocol/obis.ts';
 import { QUALITY } from '../../protocol/reading.ts';
-import { dayAt } from './days/calendar.ts';
+import { dayAfter, dayAt, QUARTER_SECONDS } from './days/calendar.ts';
 import type { EdgeDevice } from './device.ts';
 import { commandsFor, Office, sealFor, until } from './testing/commanded.ts';
 import { deviceBench, liveDays } from './testing/device.ts';
@@ -320,6 +320,42 @@ describe('airplane mode', () => {
     const again = await bench.startDevice(commandsFor(bench.identity, { stay: true, everyMs: 1 }));
     expect(again.nextWakeMs()).toBeNull();
     expect(await again.wake()).toMatchObject({ connections: 0 });
+  });
+
+  test('of some days leaves each of them the index as it stood at the end, and no quarter-hour', async () => {
+    const device = await bench.startDevice(commandsFor(bench.identity), { limits: soon });
+    const first = dayAfter(dayAt(bench.clock.nowMs() / 1_000));
+    const every = (from: number, to: number): void => {
+      for (let time = from; time <= to; time += QUARTER_SECONDS)
+        device.observe(snapshot(time, [meter([register(IMPORT_DAY, time - first.start)])]));
+    };
+    bench.clock.set((first.start + 12 * 3_600) * 1_000);
+    every(first.start, first.start + 12 * 3_600);
+    queue(airplane());
+    await device.wake();
+    const third = dayAfter(first, 2);
+    every(first.start + 12 * 3_600 + QUARTER_SECONDS, third.start + 6 * 3_600);
+    expect(device.due()).toEqual([]);
+    bench.clock.set((third.start + 6 * 3_600) * 1_000);
+    await device.operations!.happen({ kind: 'end-airplane' }, bench.clock.nowMs());
+    every(third.start + 6 * 3_600 + QUARTER_SECONDS, third.end);
+    await until(() => device.pending() >= 2);
+    await device.closeDay();
+    bench.clock.set(third.end * 1_000);
+    bench.headEnd.received.length = 0;
+    await device.wake();
+    const days = bench.headEnd.received.map(({ day, meters: [own] }) => ({
+      day,
+      value: own!.registers[0]!.value,
+      known: (own!.profiles[0]?.deltas ?? []).flatMap((delta, quarter) => (delta === null ? [] : [quarter])),
+    }));
+    const atEnd = third.start + 6 * 3_600 + QUARTER_SECONDS - first.start;
+    const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
+    expect(days).toEqual([
+      { day: first.name, value: atEnd, known: range(0, 48) },
+      { day: dayAfter(first).name, value: atEnd, known: [] },
+      { day: third.name, value: third.end - first.start, known: range(25, third.quarters) },
+    ]);
   });
 
   test('ends at the meter: a report and the index as it stands go at once, with no profile', async () => {
