@@ -6,6 +6,8 @@ export interface View {
   readonly tenants: ReadonlyArray<{ readonly name: string; readonly perSecond: number } & TenantReport>;
   /** Refusals by reason, of every process, since the start. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Ends of commands since the start, by their state, and how many are on their way; left out without desks. */
+  readonly commands?: Readonly<Record<string, number>>;
   readonly processes: { readonly up: number; readonly all: number; readonly restarts: number };
   readonly footer: string;
 }
@@ -27,6 +29,7 @@ export function renderDashboard(view: View, columns: number): string[] {
     head,
     ...rows,
     '',
+    ...(view.commands === undefined ? [] : [`commands: ${reasons(view.commands)}`]),
     `refusals: ${reasons(view.refusals)}`,
     `processes: ${up} of ${all} up, ${restarts} restarted`,
     view.footer,

@@ -168,6 +168,7 @@ export class Watch {
           perSecond: this.#rate(tenant),
         };
       }),
+      ...commandsOf(supervisor.counters()),
       refusals: refusalsOf(supervisor.counters()),
       processes: {
         up: children.filter(({ state }) => state === 'ready').length,
@@ -177,6 +178,17 @@ export class Watch {
       footer,
     };
   }
+}
+
+/** What became of commands at all desks of this run. */
+const ENDS = ['executed', 'refused', 'failed', 'expired', 'unknown', 'cancelled'] as const;
+
+function commandsOf(counters: Readonly<Record<string, CounterSnapshot>>): Pick<View, 'commands'> {
+  const desks = Object.entries(counters).filter(([name]) => name.startsWith('desk-'));
+  if (desks.length === 0) return {};
+  const sum = sumCounters(desks.map(([, snapshot]) => snapshot));
+  const ends = ENDS.map((state) => [state, sum[`commands.${state}`] ?? 0] as const);
+  return { commands: { ...Object.fromEntries(ends), 'on their way': sum['dispatch.inFlight'] ?? 0 } };
 }
 
 /** Everything that was turned away or left unanswered, by its reason, over front and routers. */
