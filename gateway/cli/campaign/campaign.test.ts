@@ -166,6 +166,18 @@ describe('hes op campaign refuses', () => {
     expect(ended).toMatchObject({ exit: EXIT.usage, code });
   });
 
+  it('the office of another tenant, before anything is sent', async () => {
+    const path = file('other.csv', csv([METERS[0]!]));
+    const words = ['submit', path, '--type', 'p1.set', '--set', 'port=on', '--yes', '--desk', work.url];
+    expect(await campaign(...words, ...as('fluvius/operator'))).toMatchObject({
+      code: 'ERR_OP_DESK_IDENTITY',
+    });
+    expect(
+      await campaign('approve', 'f'.repeat(32), '--yes', '--desk', work.url, ...as('fluvius/approver')),
+    ).toMatchObject({ code: 'ERR_OP_DESK_IDENTITY' });
+    expect(existsSync(`${path}.signed`)).toBe(false);
+  });
+
   it('a campaign that is not there, and what is no id of one', async () => {
     expect(await campaign('show', 'f'.repeat(32), ...as('ores/operator'))).toMatchObject({
       exit: EXIT.noSuch,
@@ -177,7 +189,7 @@ describe('hes op campaign refuses', () => {
 
 describe('hes op campaign', () => {
   it('goes on where it was when the connection is lost, within the command and after it', async () => {
-    const way = await brokenWay(300_000, 3);
+    const way = await brokenWay(300_000, 2);
     try {
       const view = await submitted(file('broken.csv', csv(METERS)), '--desk', way.url);
       expect(view).toMatchObject({ state: 'awaiting-approval', received: COUNT });

@@ -43,6 +43,10 @@ const EVENT_SEVERITY: Readonly<Partial<Record<AuditEvent, keyof typeof SEVERITY>
   'released-for-approval': 'notice',
   refused: 'notice',
   failed: 'notice',
+  'campaign-spoiled': 'warning',
+  'campaign-halted': 'warning',
+  'campaign-approved': 'notice',
+  'campaign-forgiven': 'notice',
 };
 
 /** Private enterprise number of the structured data: 32473 is the one for examples (RFC 5612); an operator has his own. */
