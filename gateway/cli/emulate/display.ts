@@ -118,7 +118,7 @@ export class MeterDisplay implements MeterFace {
       const note = await hand(inside);
       // The button did nothing to switch and prepayment: it leads through the registers.
       if (note === null) this.#turn();
-      else this.#note = note;
+      this.#note = note ?? '';
     } catch (error) {
       if (!isHesError(error)) throw error;
       this.#note = error.message;

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Household } from '../../../meter-emulator/meter/household.ts';
+import type { MeterScreen } from '../../../meter-emulator/operations/screen.ts';
 import type { P1MeterState } from '../../../meter-emulator/p1/encode.ts';
+import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import { placeOf, planOf } from './options.ts';
 import { renderMeter } from './render.ts';
 import { PageTurner, pagesOf } from './screens.ts';
@@ -115,6 +117,52 @@ describe('its display', () => {
     const ready = { ...state, breaker: 2 } as const;
     expect(renderMeter({ ...view, state: ready }).join('\n')).toContain('switch ready ▲');
     expect(renderMeter({ ...view, state: ready, blinkOn: false }).join('\n')).not.toContain('▲');
+  });
+
+  it('shows what commands did: prepayment, valves, plan, symbols; and is dark without power', () => {
+    const symbols = {
+      arrow: 'off',
+      lowCredit: true,
+      emergencyCredit: false,
+      airplane: false,
+      communication: true,
+    } as const;
+    const balance = { name: 'balance', text: '4.80 €' } as const;
+    const commanded: MeterScreen = {
+      simulated: true,
+      device: '00112233445566ff' as DeviceId,
+      home: 'ores' as TenantId,
+      medium: 'electricity',
+      power: 'on',
+      connected: false,
+      tariff: { plan: 'bi', rate: 2, rateName: 'night', register: 2, next: null },
+      creditMode: 'prepaid',
+      breaker: 'closed',
+      valves: [
+        { channel: 1, medium: 'gas', supply: 'ready', testing: false },
+        { channel: 2, medium: 'gas', supply: 'on', testing: false },
+      ],
+      limiterW: null,
+      message: '',
+      port: 'off',
+      airplaneSince: null,
+      display: { screens: [balance], shown: { ...balance }, symbols },
+      p1: null,
+    };
+    const lines = renderMeter({ ...view, commanded });
+    expect(lines.slice(5, 11)).toMatchInlineSnapshot(`
+      [
+        " │                            0001234.567 kWh │",
+        " │ balance 1/1                         4.80 € │",
+        " │ gas ready ▲                                │",
+        " │ LOW CREDIT  com                         bi │",
+        " │ switch closed                         1/20 │",
+        " │ 2026-06-15 12:00:00              P1 closed │",
+      ]
+    `);
+    for (const line of lines.slice(2, 12)) expect(line).toHaveLength(47);
+    const dark = renderMeter({ ...view, commanded: { ...commanded, power: 'off' } }).slice(2, 10);
+    expect(dark.join('')).not.toMatch(/[a-z0-9]/i);
   });
 
   it('keeps the frame of the LCD straight whatever is in it', () => {

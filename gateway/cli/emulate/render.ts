@@ -27,18 +27,12 @@ export interface MeterView {
 const LCD_WIDTH = 44;
 
 export function renderMeter(view: MeterView): string[] {
-  const { state, page } = view;
-  const closed = view.standing.includes('closed');
+  const { state, commanded } = view;
   return [
     ` SIMULATED METER - measures nothing; household ${view.seed}, ${view.dialect}`,
     '',
     ` ┌${'─'.repeat(LCD_WIDTH)}┐`,
-    lcd(page.code, `T${state.rate}`),
-    lcd('', ''),
-    lcd('', page.value),
-    ...(view.commanded === null ? [lcd('', '')] : commandedLines(view.commanded)),
-    lcd(breakerText(state.breaker, view.blinkOn), view.position),
-    lcd(localTime(state), closed || view.commanded?.port === 'off' ? 'P1 closed' : 'P1 open'),
+    ...(commanded?.power === 'off' ? DARK : lcdOf(view)),
     ` └${'─'.repeat(LCD_WIDTH)}┘`,
     ...(state.message === '' ? [] : [` Message: ${state.message}`]),
     ...view.places.map((place) => ` ${place}`),
@@ -46,13 +40,24 @@ export function renderMeter(view: MeterView): string[] {
     ` Faults: ${view.standing.length === 0 ? 'none' : view.standing.join(', ')}`,
     ` ${view.note}`,
     '',
-    ` ${view.choosingFault ? faultKeys() : keys(view.commanded)}`,
+    ` ${view.choosingFault ? faultKeys() : keys(commanded)}`,
+  ];
+}
+
+function lcdOf({ state, page, position, blinkOn, standing, commanded }: MeterView): string[] {
+  const closed = standing.includes('closed') || commanded?.port === 'off';
+  return [
+    lcd(page.code, `T${state.rate}`),
+    lcd('', ''),
+    lcd('', page.value),
+    ...(commanded === null ? [lcd('', '')] : commandedLines(commanded, blinkOn)),
+    lcd(breakerText(state.breaker, blinkOn), position),
+    lcd(localTime(state), closed ? 'P1 closed' : 'P1 open'),
   ];
 }
 
 /** The screens of prepayment and the symbols, beside the registers that go on going round. */
-function commandedLines({ power, tariff, display, connected }: MeterScreen): string[] {
-  if (power === 'off') return [lcd('no power', '')];
+function commandedLines({ tariff, display, connected, valves }: MeterScreen, blinkOn: boolean): string[] {
   const { shown, screens, symbols } = display;
   const signs = [
     symbols.lowCredit && 'LOW CREDIT',
@@ -64,9 +69,17 @@ function commandedLines({ power, tariff, display, connected }: MeterScreen): str
     ...(shown === null
       ? []
       : [lcd(`${SCREEN_TITLES[shown.name]} ${positionOf(shown, screens)}`, shown.text)]),
+    ...valves
+      .filter(({ supply }) => supply !== 'on')
+      .map(({ medium, supply, testing }) =>
+        lcd(`${medium} ${testing ? 'leak test' : supply}${supply === 'ready' && blinkOn ? ' ▲' : ''}`, ''),
+      ),
     lcd(signs.join('  '), tariff.plan),
   ];
 }
+
+/** A meter without power. */
+const DARK: readonly string[] = Array.from({ length: 6 }, () => lcd('', ''));
 
 const keys = (commanded: MeterScreen | null): string =>
   commanded === null
