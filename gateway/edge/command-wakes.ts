@@ -35,7 +35,8 @@ export class CommandWakes {
     if (commanded.operations.reportOwed !== null) schedule.added();
   }
 
-  woke(): void {
+  /** A wake that reached the head-end. */
+  reached(): void {
     this.#pollAtMs = this.#options.clock.nowMs() + (this.#everyMs ?? 0);
   }
 

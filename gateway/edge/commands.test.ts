@@ -1,60 +1,25 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Command } from '../../protocol/command/command.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { parseObisCode } from '../../protocol/obis.ts';
 import { QUALITY } from '../../protocol/reading.ts';
-import { dayAfter, dayAt, QUARTER_SECONDS } from './days/calendar.ts';
-import type { EdgeDevice } from './device.ts';
-import { commandsFor, Office, sealFor, until } from './testing/commanded.ts';
+import { commandBench, commandsFor, SILENT, SOON, until } from './testing/commanded.ts';
 import { deviceBench, liveDays } from './testing/device.ts';
-import { captured, FARYS, IMPORT_DAY, meter, ORES, register, snapshot, WATER } from './testing/meters.ts';
+import { FARYS, ORES } from './testing/meters.ts';
 
 const bench = deviceBench();
-let office: Office;
-beforeAll(() => {
-  office = new Office(bench.headEnd.pki, bench.clock);
-});
-
-const seal = (command: Command): Uint8Array => sealFor(bench.identity, command.tenant, office.sign(command));
-const p1 = (on: boolean): Command => office.command(bench.identity.device, 'p1.set', { on });
-const message = (text: string): Command =>
-  office.command(bench.identity.device, 'display.message', {
-    text,
-    until: Math.floor(bench.clock.nowMs() / 1_000) + 3_600,
-  });
-const airplane = (): Command => office.command(bench.identity.device, 'airplane.on', {});
-
-/** Each goes out as a desk would send it: one in flight, the next before the answer to the one before. */
-function queue(...commands: readonly Command[]): void {
-  const waiting = [...commands];
-  bench.headEnd.dispatch = (tenant, device) => {
-    const next = waiting.findIndex((command) => command.tenant === tenant);
-    if (next < 0 || !bench.headEnd.isAwake(tenant, device)) return;
-    const [command] = waiting.splice(next, 1);
-    bench.headEnd.send(tenant, device, seal(command!));
-  };
-}
-
-const outcomes = (): string[] => bench.headEnd.results.map(({ outcome }) => outcome.code ?? outcome.state);
-const show = (device: EdgeDevice, wh = 1_234): void => {
-  const now = Math.floor(bench.clock.nowMs() / 1_000);
-  device.observe(
-    snapshot(now, [
-      meter([register(IMPORT_DAY, wh)]),
-      meter([captured(WATER, 77, now - 600)], { medium: 'water', channel: 2, serial: '8ITR' }),
-    ]),
-  );
-};
-const soon = { schedule: { backoffBaseMs: 1, jitterMs: 0 } };
+const { command, seal, p1, queue, outcomes, show } = commandBench(bench);
 
 describe('a device that wakes', () => {
   test('takes what waits for it, one after the other, in one connection and without lingering', async () => {
     const commands = commandsFor(bench.identity);
     const device = await bench.startDevice(commands);
     await liveDays(device, 2);
-    queue(p1(false), message('Bonjour'), p1(true));
+    const until = Math.floor(bench.clock.nowMs() / 1_000) + 3_600;
+    const message = command('display.message', { text: 'Bonjour', until });
+    queue(p1(false), message, p1(true));
     const result = await device.wake();
     expect(result).toMatchObject({ delivered: 4, connections: 1, commands: 3, results: 3, failure: null });
     expect(outcomes()).toEqual(['executed', 'executed', 'executed']);
@@ -88,8 +53,20 @@ describe('a device that wakes', () => {
     expect(device.nextWakeMs()).toBe(bench.clock.nowMs() + 60_000);
   });
 
+  test('comes again soon where it found no head-end, not a whole interval later', async () => {
+    const device = await bench.startDevice(commandsFor(bench.identity, { everyMs: 86_400_000 }), {
+      headEnd: { host: '127.0.0.1', port: 1 },
+      limits: { schedule: { backoffBaseMs: 1_000 } },
+    });
+    bench.clock.advance(86_400_000);
+    expect(device.nextWakeMs()).toBeLessThanOrEqual(bench.clock.nowMs());
+    const { failure } = await device.wake();
+    expect(failure?.code).toBe('ERR_UPLINK_CONNECT');
+    expect(device.nextWakeMs()).toBeLessThanOrEqual(bench.clock.nowMs() + 4_000);
+  });
+
   test('gives its readings all the same where its subscription is refused, or not answered', async () => {
-    const device = await bench.startDevice(commandsFor(bench.identity));
+    const device = await bench.startDevice(commandsFor(bench.identity), { limits: SILENT });
     for (const subscription of ['refuse', 'silence'] as const) {
       bench.headEnd.subscription = subscription;
       await liveDays(device, 1, { guest: false });
@@ -102,7 +79,7 @@ describe('a device that wakes', () => {
 describe('a result', () => {
   test('waits where it is asked to come later, is sent again under its number, and is not executed twice', async () => {
     const commands = commandsFor(bench.identity);
-    const device = await bench.startDevice(commands, { limits: soon });
+    const device = await bench.startDevice(commands, { limits: SOON });
     bench.headEnd.answerResult = () => ({ verdict: 'later', seconds: 30 });
     queue(p1(false));
     expect(await device.wake()).toMatchObject({ commands: 1, results: 0 });
@@ -123,13 +100,13 @@ describe('a result', () => {
     'outlives %s in place of a receipt, and the process',
     async (answer) => {
       const commands = commandsFor(bench.identity);
-      const device = await bench.startDevice(commands, { limits: soon });
+      const device = await bench.startDevice(commands, { limits: SILENT });
       bench.headEnd.answerResult = () => answer;
       queue(p1(false));
       expect(await device.wake()).toMatchObject({ results: 0 });
       bench.abandon(device);
       bench.headEnd.answerResult = () => ({ verdict: 'delivered' });
-      const again = await bench.startDevice(commands, { limits: soon });
+      const again = await bench.startDevice(commands, { limits: SOON });
       expect(again.nextWakeMs()).not.toBeNull();
       expect(await again.wake()).toMatchObject({ commands: 0, results: 1 });
       expect(outcomes()).toEqual(['executed', 'executed']);
@@ -151,12 +128,7 @@ describe('a result', () => {
     const device = await bench.startDevice(commandsFor(bench.identity));
     show(device);
     const read = (tenant: TenantId, registers: readonly string[]): Command =>
-      office.command(
-        bench.identity.device,
-        'read.now',
-        { registers: registers.map(parseObisCode) },
-        { tenant },
-      );
+      command('read.now', { registers: registers.map(parseObisCode) }, { tenant });
     queue(read(ORES, []), read(FARYS, []), read(ORES, ['0-2:24.2.1']), read(ORES, ['1-0:2.8.1']));
     await device.wake();
     const by = (tenant: TenantId) => bench.headEnd.results.filter((result) => result.tenant === tenant);
@@ -171,7 +143,7 @@ describe('a result', () => {
 
   test('of read.now fails where nothing was seen for an hour, and says so where it was some time ago', async () => {
     const device = await bench.startDevice(commandsFor(bench.identity));
-    const read = (): Command => office.command(bench.identity.device, 'read.now', { registers: [] });
+    const read = (): Command => command('read.now', { registers: [] });
     queue(read());
     await device.wake();
     show(device);
@@ -185,7 +157,7 @@ describe('a result', () => {
 
 describe('a device that stays', () => {
   test('takes commands and answers them at once, without being woken', async () => {
-    const device = await bench.startDevice(commandsFor(bench.identity, { stay: true }), { limits: soon });
+    const device = await bench.startDevice(commandsFor(bench.identity, { stay: true }), { limits: SOON });
     expect(await device.wake()).toMatchObject({ connections: 1 });
     expect(device.connected).toBe(true);
     expect(device.nextWakeMs()).toBeNull();
@@ -221,7 +193,7 @@ describe('a device that stays', () => {
   });
 
   test('lets go when it is told not to stay', async () => {
-    const device = await bench.startDevice(commandsFor(bench.identity, { stay: true }), { limits: soon });
+    const device = await bench.startDevice(commandsFor(bench.identity, { stay: true }), { limits: SOON });
     await device.wake();
     device.setStay(false);
     await until(() => !device.connected && bench.headEnd.connected === 0);
@@ -229,12 +201,12 @@ describe('a device that stays', () => {
   });
 
   test('tells at once what somebody does at the meter', async () => {
-    const device = await bench.startDevice(commandsFor(bench.identity, { stay: true }), { limits: soon });
+    const device = await bench.startDevice(commandsFor(bench.identity, { stay: true }), { limits: SOON });
     await device.wake();
     const { device: id } = bench.identity;
-    bench.headEnd.send(ORES, id, seal(office.command(id, 'breaker.open', { cause: 'works' })));
+    bench.headEnd.send(ORES, id, seal(command('breaker.open', { cause: 'works' })));
     await until(() => bench.headEnd.results.length === 1);
-    bench.headEnd.send(ORES, id, seal(office.command(id, 'breaker.arm', { cause: 'works' })));
+    bench.headEnd.send(ORES, id, seal(command('breaker.arm', { cause: 'works' })));
     await until(() => bench.headEnd.results.length === 2);
     expect(bench.headEnd.reports).toEqual([]);
     await device.operations!.happen({ kind: 'button', channel: 0, heldMs: 100 }, bench.clock.nowMs());
@@ -246,8 +218,8 @@ describe('a device that stays', () => {
 describe('a report', () => {
   test('waits through refusal of a connection and a restart, and the newest stands for all', async () => {
     const commands = commandsFor(bench.identity);
-    const device = await bench.startDevice(commands, { limits: soon });
-    queue(office.command(bench.identity.device, 'limiter.set', { powerW: 1_000 }));
+    const device = await bench.startDevice(commands, { limits: SILENT });
+    queue(command('limiter.set', { powerW: 1_000 }));
     await device.wake();
     const { operations } = device;
     for (let second = 0; second <= 12; second++)
@@ -259,119 +231,11 @@ describe('a report', () => {
     expect(bench.headEnd.reports).toHaveLength(1);
     bench.abandon(device);
     bench.headEnd.answerReport = () => ({ verdict: 'delivered' });
-    const again = await bench.startDevice(commands, { limits: soon });
+    const again = await bench.startDevice(commands, { limits: SOON });
     await again.operations!.tick(bench.clock.nowMs() + 60_000);
     expect(await again.wake()).toMatchObject({ results: 1 });
     expect(bench.headEnd.reports.map(({ breaker }) => breaker)).toEqual(['open', 'armed']);
     expect(again.commandStatus()!.waiting).toBe(0);
     bench.headEnd.held = 0;
-  });
-});
-
-describe('airplane mode', () => {
-  const silentDevice = async (stay = false): Promise<EdgeDevice> => {
-    const device = await bench.startDevice(commandsFor(bench.identity, { stay }), { limits: soon });
-    show(device);
-    queue(airplane());
-    await device.wake();
-    return device;
-  };
-
-  test.each([false, true])('acknowledges, and then nothing is sent (stays: %s)', async (stay) => {
-    const device = await silentDevice(stay);
-    expect(outcomes()).toEqual(['executed']);
-    await until(() => !device.connected && bench.headEnd.connected === 0);
-    expect(device.operations!.silent).toBe(true);
-    expect(device.nextWakeMs()).toBeNull();
-    await liveDays(device, 3);
-    show(device);
-    expect(device.pending()).toBe(0);
-    expect(device.nextWakeMs()).toBeNull();
-    expect(await device.wake()).toMatchObject({ connections: 0, delivered: 0 });
-    expect(device.commandStatus()).toMatchObject({ connected: false, silentSinceMs: expect.any(Number) });
-    expect(bench.headEnd.handshakes).toHaveLength(1);
-  });
-
-  test('sends nothing but the acknowledgement while that has no receipt', async () => {
-    const device = await bench.startDevice(commandsFor(bench.identity), { limits: soon });
-    await liveDays(device, 2);
-    bench.headEnd.answer = () => 'silence';
-    bench.headEnd.answerResult = () => 'close';
-    queue(airplane());
-    await device.wake();
-    const before = bench.headEnd.received.length;
-    expect(device.pending()).toBe(4);
-    bench.headEnd.answerResult = () => ({ verdict: 'later', seconds: 1 });
-    bench.clock.advance(60_000);
-    await device.wake();
-    expect(bench.headEnd.received).toHaveLength(before);
-    bench.headEnd.answerResult = () => ({ verdict: 'delivered' });
-    bench.clock.advance(60_000);
-    await device.wake();
-    expect(bench.headEnd.received).toHaveLength(before);
-    expect(device.operations!.silent).toBe(true);
-    expect(new Set(outcomes())).toEqual(new Set(['executed']));
-    bench.headEnd.held = 0;
-  });
-
-  test('lasts over a restart', async () => {
-    const device = await silentDevice();
-    await device.close();
-    const again = await bench.startDevice(commandsFor(bench.identity, { stay: true, everyMs: 1 }));
-    expect(again.nextWakeMs()).toBeNull();
-    expect(await again.wake()).toMatchObject({ connections: 0 });
-  });
-
-  test('of some days leaves each of them the index as it stood at the end, and no quarter-hour', async () => {
-    const device = await bench.startDevice(commandsFor(bench.identity), { limits: soon });
-    const first = dayAfter(dayAt(bench.clock.nowMs() / 1_000));
-    const every = (from: number, to: number): void => {
-      for (let time = from; time <= to; time += QUARTER_SECONDS)
-        device.observe(snapshot(time, [meter([register(IMPORT_DAY, time - first.start)])]));
-    };
-    bench.clock.set((first.start + 12 * 3_600) * 1_000);
-    every(first.start, first.start + 12 * 3_600);
-    queue(airplane());
-    await device.wake();
-    const third = dayAfter(first, 2);
-    every(first.start + 12 * 3_600 + QUARTER_SECONDS, third.start + 6 * 3_600);
-    expect(device.due()).toEqual([]);
-    bench.clock.set((third.start + 6 * 3_600) * 1_000);
-    await device.operations!.happen({ kind: 'end-airplane' }, bench.clock.nowMs());
-    every(third.start + 6 * 3_600 + QUARTER_SECONDS, third.end);
-    await until(() => device.pending() >= 2);
-    await device.closeDay();
-    bench.clock.set(third.end * 1_000);
-    bench.headEnd.received.length = 0;
-    await device.wake();
-    const days = bench.headEnd.received.map(({ day, meters: [own] }) => ({
-      day,
-      value: own!.registers[0]!.value,
-      known: (own!.profiles[0]?.deltas ?? []).flatMap((delta, quarter) => (delta === null ? [] : [quarter])),
-    }));
-    const atEnd = third.start + 6 * 3_600 + QUARTER_SECONDS - first.start;
-    const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
-    expect(days).toEqual([
-      { day: first.name, value: atEnd, known: range(0, 48) },
-      { day: dayAfter(first).name, value: atEnd, known: [] },
-      { day: third.name, value: third.end - first.start, known: range(25, third.quarters) },
-    ]);
-  });
-
-  test('ends at the meter: a report and the index as it stands go at once, with no profile', async () => {
-    const device = await silentDevice();
-    bench.headEnd.received.length = 0;
-    bench.clock.advance(1_800_000);
-    await device.operations!.happen({ kind: 'end-airplane' }, bench.clock.nowMs());
-    show(device, 5_678);
-    await until(() => device.pending() === 2);
-    expect(device.nextWakeMs()).toBeLessThanOrEqual(bench.clock.nowMs());
-    expect(await device.wake()).toMatchObject({ delivered: 2, results: 1 });
-    expect(bench.headEnd.reports.at(-1)).toMatchObject({ airplaneSince: null });
-    const [index] = bench.headEnd.received.filter(({ tenant }) => tenant === ORES);
-    expect(index!.meters[0]).toMatchObject({ registers: [{ value: 5_678 }], profiles: [], extremes: [] });
-    expect(index!.capturedAt.epochSeconds).toBe(Math.floor(bench.clock.nowMs() / 1_000));
-    const ordinal = dayAt(bench.clock.nowMs() / 1_000).ordinal;
-    expect(device.closedThrough(ORES)).toBe(ordinal - 1);
   });
 });

@@ -93,6 +93,8 @@ export class Commands implements Commanded {
   readonly #options: CommandsOptions;
   #keys: Keys | null = null;
   #last: LastCommand | null = null;
+  /** Somebody sent what is no command over this connection, and it was said. */
+  #saidStrange = false;
 
   private constructor(options: CommandsOptions, operations: Operations) {
     this.#options = options;
@@ -177,13 +179,16 @@ export class Commands implements Commanded {
     } catch (error) {
       const code = isHesError(error) ? error.code : 'ERR_UNEXPECTED';
       counters.count(`edge.command.unopened.${code}`);
-      log.warn({ err: error, tenant }, 'what came as a command is none');
+      // Whoever carries commands can send anything, as often as he likes: it is counted each time, and said once.
+      if (!this.#saidStrange) log.warn({ err: error, tenant }, 'what came as a command is none');
+      this.#saidStrange = true;
     }
   }
 
   /** The connection is over: its keys are not kept for the next. */
   release(): void {
     this.#keys = null;
+    this.#saidStrange = false;
   }
 
   #opened(): Keys {

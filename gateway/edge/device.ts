@@ -230,9 +230,10 @@ export class EdgeDevice {
     this.#requireOpen();
     const closing = this.#closing.signal;
     const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
-    return this.#inTurn(() => {
-      this.#wakes?.woke();
-      return this.#waker.wake(() => this.#identity(), either);
+    return this.#inTurn(async () => {
+      const result = await this.#waker.wake(() => this.#identity(), either);
+      if (result.connections > 0 || this.connected) this.#wakes?.reached();
+      return result;
     });
   }
 

@@ -17,9 +17,11 @@ import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import { sampleCommand } from '../../../protocol/testing/command-samples.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EdgeCommands } from '../commands.ts';
+import type { EdgeDevice } from '../device.ts';
 import type { Installation } from '../operations/installation.ts';
 import { FakeHardware } from '../operations/testing/hardware.ts';
-import { FARYS, ORES } from './meters.ts';
+import type { Bench } from './device.ts';
+import { captured, FARYS, IMPORT_DAY, meter, ORES, register, snapshot, WATER } from './meters.ts';
 
 /** People of a development office who sign for a device, and a device that they may command. */
 
@@ -108,3 +110,44 @@ export function sealFor({ device, agree }: DeviceIdentity, tenant: TenantId, sig
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await delay(5);
 }
+
+/** What the tests of a device under command share: an office, a desk that has commands for it, and its meters. */
+export function commandBench(bench: Bench) {
+  let office: Office | undefined;
+  const officeOf = (): Office => (office ??= new Office(bench.headEnd.pki, bench.clock));
+  const command = <T extends CommandType>(
+    type: T,
+    args: ArgumentsOf<T>,
+    change?: Partial<Command>,
+  ): Command => officeOf().command(bench.identity.device, type, args, change);
+  const seal = (one: Command): Uint8Array => sealFor(bench.identity, one.tenant, officeOf().sign(one));
+  return {
+    command,
+    seal,
+    p1: (on: boolean): Command => command('p1.set', { on }),
+    /** Each goes out as a desk would send it: one in flight, the next before the answer to the one before. */
+    queue(...commands: readonly Command[]): void {
+      const waiting = [...commands];
+      bench.headEnd.dispatch = (tenant, device) => {
+        const next = waiting.findIndex((one) => one.tenant === tenant);
+        if (next < 0 || !bench.headEnd.isAwake(tenant, device)) return;
+        const [one] = waiting.splice(next, 1);
+        bench.headEnd.send(tenant, device, seal(one!));
+      };
+    },
+    outcomes: (): string[] => bench.headEnd.results.map(({ outcome }) => outcome.code ?? outcome.state),
+    /** The meters as they stand now. */
+    show(device: EdgeDevice, wh = 1_234): void {
+      const now = Math.floor(bench.clock.nowMs() / 1_000);
+      const water = { medium: 'water', channel: 2, serial: '8ITR' } as const;
+      device.observe(
+        snapshot(now, [meter([register(IMPORT_DAY, wh)]), meter([captured(WATER, 77, now - 600)], water)]),
+      );
+    },
+  };
+}
+
+/** Wakes that wait for nobody. */
+export const SOON = { schedule: { backoffBaseMs: 1, jitterMs: 0 } };
+/** How long a test waits for an answer that does not come; it may be longer than any that does. */
+export const SILENT = { ...SOON, uplink: { answerTimeoutMs: 1_000 } };

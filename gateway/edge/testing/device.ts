@@ -43,7 +43,11 @@ export function deviceBench(): Bench {
       return device;
     },
     async startDevice(commands, extra = {}) {
-      const device = await EdgeDevice.start({ ...optionsOf(extra), commands });
+      const { limits } = extra;
+      // A slow machine is no head-end that stands still: tests of silence say how long they wait for it.
+      const uplink = { answerTimeoutMs: 15_000, connectTimeoutMs: 15_000, ...limits?.uplink };
+      const options = optionsOf({ ...extra, limits: { ...limits, uplink } });
+      const device = await EdgeDevice.start({ ...options, commands });
       open.push(device);
       return device;
     },
