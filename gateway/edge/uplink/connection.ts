@@ -40,7 +40,7 @@ export class Connection {
   readonly #client: MqttClient;
   readonly #memory: TlsMemory;
   readonly #limits: UplinkLimits;
-  readonly #onClose: (() => void)[] = [];
+  readonly #onClose = new Set<() => void>();
   readonly #topics: readonly string[];
   #reached = false;
   #accepted = false;
@@ -104,10 +104,14 @@ export class Connection {
     return this.#resumed;
   }
 
-  /** Called at once where it is over already. */
-  onClose(listener: () => void): void {
-    if (this.#failure === undefined) this.#onClose.push(listener);
+  /**
+   * Called once, and at once where it is over already.
+   * @returns what takes it back: a connection that is kept for months must not remember each message
+   */
+  onClose(listener: () => void): () => void {
+    if (this.#failure === undefined) this.#onClose.add(listener);
     else listener();
+    return () => void this.#onClose.delete(listener);
   }
 
   /** QoS 1, while the connection stands; `acknowledged` is called with the PUBACK, if there ever is one. */
@@ -124,12 +128,14 @@ export class Connection {
    */
   subscribe(): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), this.#limits.answerTimeoutMs);
+      let forget: (() => void) | undefined;
       const end = (granted: boolean): void => {
         clearTimeout(timer);
+        forget?.();
         resolve(granted);
       };
-      this.onClose(() => end(false));
+      const timer = setTimeout(() => end(false), this.#limits.answerTimeoutMs);
+      forget = this.onClose(() => end(false));
       this.#client.subscribe([...this.#topics], { qos: 1 }, (error) => end(!error));
     });
   }
@@ -174,7 +180,9 @@ export class Connection {
     this.#failure = reason;
     // A head-end that was reached and said no may dislike the session. One that was not reached has said nothing.
     if (this.#reached && !this.#accepted) this.#memory.session = undefined;
-    for (const listener of this.#onClose.splice(0)) listener();
+    const listeners = [...this.#onClose];
+    this.#onClose.clear();
+    for (const listener of listeners) listener();
     return true;
   }
 }

@@ -93,6 +93,7 @@ export class Exchange {
     const name = `${owner} ${kind} ${sequence}`;
     let timer: NodeJS.Timeout | undefined;
     let stop: (() => void) | undefined;
+    let forget: (() => void) | undefined;
     try {
       return await new Promise<Receipt>((resolve, reject) => {
         const giveUp = (reason: HesError): void => {
@@ -103,7 +104,7 @@ export class Exchange {
         if (signal.aborted) return stop();
         signal.addEventListener('abort', stop, { once: true });
         this.#waiting.set(name, { message, receipted: resolve });
-        connection.onClose(() => reject(connection.failure));
+        forget = connection.onClose(() => reject(connection.failure));
         const wait = (ms: number, code: 'ERR_UPLINK_TIMEOUT' | 'ERR_UPLINK_RECEIPT', what: string): void => {
           clearTimeout(timer);
           timer = setTimeout(() => giveUp(new HesError(code, what)), ms);
@@ -121,6 +122,7 @@ export class Exchange {
       });
     } finally {
       clearTimeout(timer);
+      forget?.();
       if (stop !== undefined) signal.removeEventListener('abort', stop);
       this.#waiting.delete(name);
     }
