@@ -15,7 +15,7 @@ import {
   type RunningOffice,
   textOf,
 } from '../testing/office-world.ts';
-import { BODY_BYTES_MAX, IDENTIFY_PER_MINUTE } from './limits.ts';
+import { BODY_BYTES_MAX, IDENTIFY_PER_MINUTE, LINE_BYTES_MAX } from './limits.ts';
 import { apiRoutes } from './routes.ts';
 
 let world: OfficeWorld;
@@ -209,6 +209,23 @@ describe('commands over the API', () => {
       'ERR_DESK_REQUEST',
       'ERR_DESK_REQUEST',
       ...commands.slice(3).map(({ id }) => id),
+    ]);
+  });
+});
+
+describe('a bulk call that ends badly', () => {
+  it('has the answers of what came before, and what ended it as its last line', async () => {
+    const command = world.command('p1.set', { device: world.devices[2]!.device });
+    const body = `${JSON.stringify(world.proposal(command))}\n${'x'.repeat(LINE_BYTES_MAX * 2)}`;
+    const message = await open(office.port, world.person('operator').tls, '/v1/commands/bulk', {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+    const lines = (await textOf(message)).trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { id: command.id, state: 'queued' },
+      { code: 'ERR_DESK_BODY' },
     ]);
   });
 });

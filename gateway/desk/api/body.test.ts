@@ -143,6 +143,20 @@ describe('work in order', () => {
     expect([seen, most]).toEqual([[0, 1, 2, 3, 4, 5], 3]);
   });
 
+  it('gives what is in hand before it says that the stream failed', async () => {
+    async function* source() {
+      yield 1;
+      yield 2;
+      throw new Error('cut');
+    }
+    const seen: number[] = [];
+    const reading = (async () => {
+      for await (const answer of inOrder(source(), 8, async (at) => at)) seen.push(answer);
+    })();
+    await expect(reading).rejects.toThrow('cut');
+    expect(seen).toEqual([1, 2]);
+  });
+
   it('ends its source where its reader goes away', async () => {
     let ended = false;
     async function* source() {

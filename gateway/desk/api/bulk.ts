@@ -1,8 +1,9 @@
 /**
  * Do something with each of a stream, some at once, and give what comes of them in the order of the stream. What is
  * in hand is bounded by `inHandMax`; nothing more is read while a reader of the answers is slow, and an answer that
- * is there does not wait for the next of the stream.
+ * is there does not wait for the next of the stream. Where the stream fails, what is in hand is given first.
  *
+ * @throws what the stream throws
  * @param work does not reject: what went wrong is a result too
  */
 export async function* inOrder<T, R>(
@@ -27,7 +28,11 @@ export async function* inOrder<T, R>(
         yield await first;
         continue;
       }
-      const result: IteratorResult<T> = await next!;
+      const result = await next!.catch((error: unknown) => ({ error }));
+      if ('error' in result) {
+        for (const given of inHand) yield await given;
+        throw result.error;
+      }
       if (result.done === true) next = undefined;
       else {
         inHand.push(work(result.value));
@@ -40,5 +45,7 @@ export async function* inOrder<T, R>(
   }
 }
 
-const isSooner = (one: Promise<unknown>, other: Promise<unknown>): Promise<boolean> =>
-  Promise.race([one.then(() => true), other.then(() => false)]);
+const isSooner = (one: Promise<unknown>, other: Promise<unknown>): Promise<boolean> => {
+  const itIs = (): boolean => true;
+  return Promise.race([one.then(itIs, itIs), other.then(() => false)]);
+};

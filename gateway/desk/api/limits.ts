@@ -24,6 +24,8 @@ export const STALLED_MS = 30_000;
 export const KEEP_ALIVE_MS = 15_000;
 
 export const HEADERS_WITHIN_MS = 10_000;
+/** How often node looks for connections that are over their time. */
+export const LOOK_EVERY_MS = 2_000;
 export const HEADER_BYTES_MAX = 8_192;
 /** Idle connections are kept for a person who types the next command. */
 export const IDLE_MS = 30_000;

@@ -11,7 +11,7 @@ import { deskError } from '../errors.ts';
 import { checkMedia, readJson, readLines } from './body.ts';
 import * as limits from './limits.ts';
 import { createMatcher, type Match } from './match.ts';
-import { problemOf } from './problems.ts';
+import { faultOf, problemOf } from './problems.ts';
 import { beginEvents, beginLines, eventText, replyJson, replyNothing, replyProblem, write } from './reply.ts';
 import type { ApiContext, ApiRequest, Route, ServerEvent } from './route.ts';
 import { parse } from './shapes.ts';
@@ -165,15 +165,28 @@ class ApiServer implements Api {
     response: ServerResponse,
   ): Promise<void> {
     if ('json' in answer) replyJson(response, answer.status, value);
-    else if ('lines' in answer) await this.#stream(value as AsyncIterable<unknown>, response);
+    else if ('lines' in answer) await this.#stream(value as AsyncIterable<unknown>, request, response);
     else if ('events' in answer)
       await this.#events(value as AsyncIterable<ServerEvent<unknown>>, signal, request, response);
     else replyNothing(response);
   }
 
-  async #stream(lines: AsyncIterable<unknown>, response: ServerResponse): Promise<void> {
+  async #stream(
+    lines: AsyncIterable<unknown>,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     beginLines(response);
-    for await (const line of lines) await write(response, `${JSON.stringify(line)}\n`);
+    try {
+      for await (const line of lines) await write(response, `${JSON.stringify(line)}\n`);
+    } catch (error) {
+      // The status was sent long ago: what ended it is the last line, and the lines before it hold.
+      if (!isHesError(error) || response.destroyed) throw error;
+      this.#options.counters.count('api.refused.lines');
+      response.end(`${JSON.stringify(faultOf(error))}\n`);
+      if (!request.complete) drain(request);
+      return;
+    }
     response.end();
   }
 
@@ -214,10 +227,14 @@ class ApiServer implements Api {
     const isUnread = !request.complete;
     replyProblem(response, problem, isUnread ? { connection: 'close' } : {});
     if (!isUnread) return;
-    // Closed at once, what is still on its way here would have the answer thrown away there.
-    request.resume();
-    setTimeout(() => request.socket.destroySoon(), LINGER_MS).unref();
+    drain(request);
   }
+}
+
+/** Closed at once, what is still on its way here would have the answer thrown away there. */
+function drain(request: IncomingMessage): void {
+  request.resume();
+  setTimeout(() => request.socket.destroySoon(), LINGER_MS).unref();
 }
 
 const SERVER_OPTIONS = ({ tls }: ApiOptions): ServerOptions => ({
@@ -226,6 +243,7 @@ const SERVER_OPTIONS = ({ tls }: ApiOptions): ServerOptions => ({
   rejectUnauthorized: true,
   minVersion: 'TLSv1.3',
   handshakeTimeout: limits.HANDSHAKE_WITHIN_MS,
+  connectionsCheckingInterval: limits.LOOK_EVERY_MS,
   maxHeaderSize: limits.HEADER_BYTES_MAX,
   ALPNProtocols: ['http/1.1'],
   noDelay: true,
