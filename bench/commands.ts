@@ -20,6 +20,8 @@ import { median, round } from './lib/statistics.ts';
 const TENANT = 'ores' as TenantId;
 const FULL = { meters: 10_000, commands: 100_000, within: 1_200_000 } as const;
 const QUICK = { meters: 40, commands: 400, within: 120_000 } as const;
+/** Of so many commands fewer meters get as many each. */
+const EACH = 10;
 const CONNECTING_AT_ONCE = 32;
 const SAMPLE_EVERY_MS = 1_000;
 const ENROL_WITHIN_MS = 600_000;
@@ -37,6 +39,7 @@ class Meters {
   readonly #child: ChildProcess;
   executed = 0;
   receipted = 0;
+  retried = 0;
   #failed: string | undefined;
   #told: () => void = () => {};
 
@@ -119,6 +122,7 @@ interface Measured {
   readonly samples: readonly Sample[];
   readonly cpuMs: Readonly<Record<string, number>>;
   readonly single: readonly number[];
+  readonly retried: number;
 }
 
 /** One command at a time to an idle chain: from the proposal to its result's receipt. */
@@ -186,7 +190,7 @@ async function measure(
     const cpuMs = Object.fromEntries(
       Object.keys(pids).map((name) => [name, (cpuAfter[name]! - cpuBefore[name]!) / 1e6 / commands]),
     );
-    return { proposedSeconds, doneSeconds, samples, cpuMs, single };
+    return { proposedSeconds, doneSeconds, samples, cpuMs, single, retried: meters.retried };
   } finally {
     clearInterval(timer);
     face.close();
@@ -212,11 +216,14 @@ async function checkEnded(headEnd: HeadEnd, executed: number, proposed: number):
 
 async function run({
   quick,
+  indexes,
   nodeFlags,
   profile,
   progress,
 }: Parameters<Bench['run']>[0]): Promise<BenchOutcome> {
-  const size = quick ? QUICK : FULL;
+  const usual = quick ? QUICK : FULL;
+  const commands = indexes ?? usual.commands;
+  const size = { ...usual, commands, meters: Math.min(usual.meters, Math.ceil(commands / EACH)) };
   let meters: Meters | undefined;
   let devices: readonly DeviceId[] = [];
   const headEnd = await startHeadEnd({
@@ -260,7 +267,7 @@ function outcomeOf(
   measured: Measured,
   { meters, commands }: { meters: number; commands: number },
 ): BenchOutcome {
-  const { samples, cpuMs, proposedSeconds, doneSeconds, single } = measured;
+  const { samples, cpuMs, proposedSeconds, doneSeconds, single, retried } = measured;
   const part = (from: number, to: number, name: string): number => {
     const at = (share: number): number => commands * (WARM_SHARE + share * (1 - WARM_SHARE));
     const within = samples.filter(({ receipted }) => receipted >= at(from) && receipted <= at(to));
@@ -274,6 +281,7 @@ function outcomeOf(
       goal: MEMORY_GOAL,
     })),
     figures: [
+      { name: 'results that were asked to come again', value: retried, unit: 'results' },
       { name: 'proposed, queued, delivered and executed, each once', value: commands, unit: 'commands' },
       {
         name: 'through the whole chain, meters included',

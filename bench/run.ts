@@ -19,7 +19,7 @@ const HELP = `npm run bench -- [names] [options]
 names: ${BENCH_NAMES.join(', ')} (all, unless named)
   --quick            a short run of each that shows that it works; writes nothing unless --out says where
   --out DIR          where results and RESULTS.md go (bench/)
-  --indexes N        million: so many daily indexes
+  --indexes N        million, commands: so many daily indexes, or commands
   --node-flags="F"   flags of Node for the front and the routers, to try what they change
   --profile DIR      CPU profiles of the front and the routers`;
 

@@ -24,9 +24,16 @@ export interface LeanIdentity {
   readonly recipient: RecipientKey;
 }
 
+interface Result {
+  readonly sequence: number;
+  readonly sealed: Uint8Array;
+  readonly receiptKey: Uint8Array;
+}
+
 export interface LeanEvents {
   executed(): void;
   receipted(): void;
+  retried(): void;
   failed(why: string): void;
 }
 
@@ -46,7 +53,7 @@ export function wake(identity: LeanIdentity, port: number, events: LeanEvents): 
     receipt: downTopic(tenant, device, 'receipt'),
     result: upTopic(tenant, device, 'result'),
   };
-  const waiting: { readonly sequence: number; readonly receiptKey: Uint8Array }[] = [];
+  const waiting: Result[] = [];
   let sequence = Date.now();
   let messageId = 0;
 
@@ -84,18 +91,25 @@ export function wake(identity: LeanIdentity, port: number, events: LeanEvents): 
         recipient,
         signer,
       });
-      waiting.push({ sequence, receiptKey: message.receiptKey });
+      send({ sequence, ...message });
+    }
+
+    function send(result: Result): void {
+      waiting.push(result);
       messageId = (messageId % 0xfff0) + 1;
-      socket.write(publish({ topic: topics.result, payload: message.sealed, messageId }));
+      socket.write(publish({ topic: topics.result, payload: result.sealed, messageId }));
     }
 
     function receipt(bytes: Uint8Array): void {
       const first = waiting.shift();
       if (first === undefined) throw new Error('a receipt of nothing that was sent');
       const about = { tenant, device, sequence: first.sequence };
-      const { verdict } = readReceipt(first.receiptKey, bytes, about);
-      if (verdict !== 'delivered') throw new Error(`a result was not delivered but: ${verdict}`);
-      events.receipted();
+      const answer = readReceipt(first.receiptKey, bytes, about);
+      if (answer.verdict === 'later') {
+        events.retried();
+        setTimeout(send, answer.seconds * 1_000, first);
+      } else if (answer.verdict === 'refused') throw new Error(`a result was refused: ${answer.code}`);
+      else events.receipted();
     }
 
     function published(body: Buffer): void {

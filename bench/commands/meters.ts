@@ -47,12 +47,14 @@ function kidOf(certificate: Uint8Array): Uint8Array {
 
 let executed = 0;
 let receipted = 0;
+let retried = 0;
 const sockets: TLSSocket[] = [];
 
 async function wakeAll(identities: readonly LeanIdentity[], port: number): Promise<void> {
   const events = {
     executed: () => void executed++,
     receipted: () => void receipted++,
+    retried: () => void retried++,
     failed: (why: string) => tell({ failed: why }),
   };
   let next = 0;
@@ -65,7 +67,7 @@ async function wakeAll(identities: readonly LeanIdentity[], port: number): Promi
   };
   await Promise.all(Array.from({ length: atOnce }, lane));
   tell({ awake: sockets.length });
-  setInterval(() => tell({ executed, receipted }), SAY_EVERY_MS);
+  setInterval(() => tell({ executed, receipted, retried }), SAY_EVERY_MS);
 }
 
 const identities = Array.from({ length: meters }, enrol);

@@ -23,6 +23,6 @@ export type ToMeters = { readonly connect: { readonly port: number } };
 export type FromMeters =
   | { readonly enrolled: readonly EnrolledMeter[] }
   | { readonly awake: number }
-  /** Commands executed, and results that have their receipt. */
-  | { readonly executed: number; readonly receipted: number }
+  /** Commands executed, results that have their receipt, and how often one was asked to come again. */
+  | { readonly executed: number; readonly receipted: number; readonly retried: number }
   | { readonly failed: string };

@@ -7,7 +7,7 @@
 export interface BenchRequest {
   /** A short run that shows that everything works; its figures mean nothing. */
   readonly quick: boolean;
-  /** For `million`: how many daily indexes. */
+  /** For `million`: how many daily indexes; for `commands`, how many of them. */
   readonly indexes: number | undefined;
   /** Flags of Node for the front and the routers, beside those that `hes up` gives them: to try what they change. */
   readonly nodeFlags: readonly string[];

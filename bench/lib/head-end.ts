@@ -8,6 +8,7 @@ import { planProcesses } from '../../gateway/cli/up/plan.ts';
 import { freePorts } from '../../gateway/cli/up/ports.ts';
 import type { MeterLine } from '../../gateway/desk/service/registry-file.ts';
 import type { ChildSpec } from '../../gateway/runtime/child.ts';
+import { createLog } from '../../gateway/runtime/log.ts';
 import { Supervisor } from '../../gateway/runtime/supervisor.ts';
 import { createDevelopmentPki, type DevelopmentPki } from '../../pki/development.ts';
 import type { TenantId } from '../../protocol/identity.ts';
@@ -74,7 +75,8 @@ export async function startHeadEnd(options: HeadEndOptions): Promise<HeadEnd> {
       ? {}
       : { desks: { directory: makeDeskFolder(folder), ports: deskPorts } }),
   });
-  const supervisor = new Supervisor();
+  // A child that dies says so: the run is worth nothing then.
+  const supervisor = new Supervisor({ log: createLog({ name: 'bench', level: 'warn' }) });
   const stop = async (): Promise<void> => {
     await supervisor.stop();
     rmSync(folder, { recursive: true, force: true });
