@@ -47,6 +47,8 @@ export const PKI_ERRORS = {
     'The identity file of a person or system is damaged, of another version, holds a key that is not encrypted, or a certificate of another key, use or person. Have it issued again.',
   ERR_PKI_PASSPHRASE:
     'The passphrase does not open the keys of this identity, or there is none in the file that was named.',
+  ERR_PKI_WEAK:
+    'A passphrase is too short or too simple for what it protects. Take a longer one, as six words at random.',
   ERR_ENROL_REQUEST:
     'An enrolment request is damaged, too large, of another version, or asks in one of its certificate requests for something else than it says. Have the device write it again.',
   ERR_ENROL_KEY:
@@ -59,6 +61,20 @@ export const PKI_ERRORS = {
     'A request is pending for other tenants or another root, or none is pending where one is needed. Go on with the pending one, or remove the file that the message names to begin anew.',
   ERR_ENROL_EXISTS:
     'This device has an identity already; it is never overwritten. Move the file away to enrol the device anew.',
+  ERR_CA_REGISTER:
+    'The register of an authority cannot be opened or written: it is damaged, held too long by another process, of another owner or of a newer version. Nothing was issued.',
+  ERR_CA_DEVICE:
+    'A device asks that nobody expects: it was not registered beforehand, belongs to another tenant, or was retired. Register it first (`hes pki register`).',
+  ERR_CA_KEY:
+    'A key cannot be certified: it is no P-256 key, or it was certified before for another use or name, or was revoked. Make a new key.',
+  ERR_CA_PROFILE:
+    'This CA issues no such certificate, or not under such a name. Check the profile, the tenant and the names.',
+  ERR_CA_CERTIFICATE:
+    'There is no such certificate of this CA, or it was revoked or is over and cannot be renewed.',
+  ERR_CA_CODE:
+    'A one-time code is unknown, over, or was used before. Have a new one made (`hes pki register --code`).',
+  ERR_CA_CONFLICT:
+    'A device is registered already with other tenants, another serial number or another birth key; or a list of devices is no list of devices.',
   ERR_PKI_PKCS12:
     'The key, the chain or the password given for a PKCS#12 export cannot be used; the message says which.',
 } as const;

@@ -27,6 +27,8 @@ export function pkiLayout(directory: string) {
       key: at(tenant, 'sealing', `${kid}.key`),
     }),
     office: officeLayout(at('office')),
+    /** What the CAs of an owner issued and took back, whom they expect, and who asked (ca/register.ts). */
+    ca: (owner: TenantId | 'head-end') => at('ca', `${owner}.db`),
     /** What was issued to devices that asked: one answer per request, and which request each key came with. */
     register: {
       answer: (request: string) => at('register', 'requests', `${request}.json`),

@@ -11,7 +11,7 @@ import type { OfficeIdentity } from './office/identity.ts';
 import { derOf, toPem } from './pem.ts';
 
 /** Another process holds the list for as long as it takes to write one file. */
-const LOCK_WAIT_MS = 5_000;
+export const LOCK_WAIT_MS = 5_000;
 const LOCK_POLL_MS = 5;
 
 export interface RevokeOptions {
@@ -78,7 +78,7 @@ function revokeSerials(
 }
 
 /** Two processes that add to one list at once must not lose either's entries: the lock is a file made exclusively. */
-function withLock(lock: string, waitMs: number, run: () => void): void {
+export function withLock<Result>(lock: string, waitMs: number, run: () => Result): Result {
   const endMs = performance.now() + waitMs;
   while (!tryLock(lock)) {
     if (performance.now() > endMs)
@@ -88,7 +88,7 @@ function withLock(lock: string, waitMs: number, run: () => void): void {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
   }
   try {
-    run();
+    return run();
   } finally {
     rmSync(lock, { force: true });
   }
