@@ -58,7 +58,8 @@ class ApiServer implements Api {
   readonly #options: ApiOptions;
   readonly #server: Server;
   readonly #match: (method: string, path: string) => Match;
-  readonly #stopping = new AbortController();
+  /** Of requests that are under way. */
+  readonly #underWay = new Set<AbortController>();
 
   constructor(options: ApiOptions) {
     this.#options = options;
@@ -91,7 +92,7 @@ class ApiServer implements Api {
 
   /** Requests that run may end; streams of events end at once. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    for (const request of this.#underWay) request.abort();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeIdleConnections();
     const grace = setTimeout(() => this.#server.closeAllConnections(), limits.FINISH_WITHIN_MS);
@@ -140,7 +141,11 @@ class ApiServer implements Api {
       throw deskError('ERR_DESK_ROLE', `the role ${caller.role} may not ask for this`);
     }
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    this.#underWay.add(gone);
+    response.once('close', () => {
+      this.#underWay.delete(gone);
+      gone.abort();
+    });
     const asked: ApiRequest<unknown, unknown, unknown, unknown> = {
       caller,
       params: route.params === undefined ? undefined : parse(route.params, params, 'the path'),
@@ -151,7 +156,7 @@ class ApiServer implements Api {
           : await readJson(request, route.body, route.bytesMax ?? limits.BODY_BYTES_MAX),
       lines: linesOf(route, request),
       lastEventId: lastEventId(request),
-      signal: AbortSignal.any([gone.signal, this.#stopping.signal]),
+      signal: gone.signal,
     };
     const value = await route.handle(context, asked as ApiRequest<never, never, never, never>);
     await this.#reply(route, value, asked, request, response);

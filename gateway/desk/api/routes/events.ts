@@ -50,6 +50,7 @@ export const EVENT_ROUTES: readonly Route[] = [
       // Subscribed first: what happens while the state of now is read is not lost.
       const subscription = feed.subscribe(caller.person, lastEventId);
       signal.addEventListener('abort', subscription.end, { once: true });
+      if (signal.aborted) subscription.end();
       try {
         const now = id === undefined ? undefined : (await desk.show(id)).stored;
         return eventsOf(subscription, { device, id }, now);
