@@ -29,6 +29,7 @@ const NAMED_ALREADY: ReadonlySet<string> = new Set<PkiErrorCode>([
   'ERR_PKI_DAMAGED',
   'ERR_PKI_RIGHTS',
   'ERR_PKI_DEVELOPMENT',
+  'ERR_PKI_PASSPHRASE',
 ]);
 
 export function systemCode(error: unknown): string {

@@ -1,31 +1,41 @@
 import type { TenantId } from '../protocol/identity.ts';
 import { selfSign } from './certify.ts';
 import type { PkiLayout } from './layout.ts';
-import { CLOCK_SKEW_MS, emptyCrl, LOOPBACK, type Made, make, makeCa, signing } from './making.ts';
-import type { Manifest } from './manifest.ts';
 import {
-  FIELD_ROOT_URI,
-  FRONT_URI,
-  HEAD_END_URI,
-  issuingUri,
-  DEVELOPMENT_ORGANIZATION as organization,
-  sealingUri,
-} from './names.ts';
+  CLOCK_SKEW_MS,
+  DEVELOPMENT,
+  emptyCrl,
+  LOOPBACK,
+  type Made,
+  type Making,
+  make,
+  makeCa,
+  signing,
+} from './making.ts';
+import type { Manifest } from './manifest.ts';
+import { FIELD_ROOT_URI, FRONT_URI, HEAD_END_URI, issuingUri, sealingUri } from './names.ts';
 import { generateOffice } from './office/generate.ts';
 import { toPem } from './pem.ts';
 import { PROFILES } from './profiles.ts';
 import { sealingKid } from './sealing.ts';
 
-/** Every file of a fresh development PKI, by path; the manifest comes last. Pure but for the keys' randomness. */
+/** Every file of a fresh PKI, by path; the manifest comes last. Pure but for the keys' randomness. */
 export function generatePki(
   layout: PkiLayout,
   tenants: readonly TenantId[],
   nowMs: number,
+  making: Making = DEVELOPMENT,
 ): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
-  const put = (at: { readonly certificate: string; readonly key: string }, made: Made, chain = '') => {
+  const { organization, development, frontHosts } = making;
+  const put = (
+    at: { readonly certificate: string; readonly key: string },
+    made: Made,
+    kind: 'ca' | 'service',
+    chain = '',
+  ) => {
     files.set(at.certificate, made.pem + chain);
-    files.set(at.key, made.keyPem);
+    files.set(at.key, making.keep(made.keyPem, kind));
   };
   const notBeforeMs = nowMs - CLOCK_SKEW_MS;
   const root = selfSign({
@@ -35,26 +45,26 @@ export function generatePki(
     notBeforeMs,
   });
   files.set(layout.root.certificate, root.certificatePem);
-  files.set(layout.root.key, root.privateKeyPem);
+  files.set(layout.root.key, making.keep(root.privateKeyPem, 'root'));
 
-  const headEnd = makeCa(root, PROFILES.headEnd, HEAD_END_URI, notBeforeMs);
-  put(layout.headEnd, headEnd);
+  const headEnd = makeCa(root, PROFILES.headEnd, HEAD_END_URI, notBeforeMs, organization);
+  put(layout.headEnd, headEnd, 'ca');
   const server = make(signing(headEnd), {
     profile: PROFILES.frontServer,
-    subject: { commonName: 'localhost' },
-    names: { uris: [FRONT_URI], dns: ['localhost'], addresses: LOOPBACK },
+    subject: { commonName: frontHosts[0]! },
+    names: { uris: [FRONT_URI], dns: frontHosts, addresses: making.loopback ? LOOPBACK : [] },
     notBeforeMs,
   });
-  put(layout.front, server, headEnd.pem);
+  put(layout.front, server, 'service', headEnd.pem);
 
-  for (const [file, text] of generateOffice(layout.office, tenants, nowMs)) files.set(file, text);
+  for (const [file, text] of generateOffice(layout.office, tenants, nowMs, making)) files.set(file, text);
 
   const rows: Manifest['tenants'][number][] = [];
   for (const tenant of tenants) {
-    const issuing = makeCa(root, PROFILES.issuing, issuingUri(tenant), notBeforeMs);
-    put(layout.issuing(tenant), issuing);
+    const issuing = makeCa(root, PROFILES.issuing, issuingUri(tenant), notBeforeMs, organization);
+    put(layout.issuing(tenant), issuing, 'ca');
     const authority = signing(issuing);
-    files.set(layout.crl(tenant), toPem('X509 CRL', emptyCrl(authority, notBeforeMs)));
+    files.set(layout.crl(tenant), toPem('X509 CRL', emptyCrl(authority, notBeforeMs, making.crlValidityMs)));
     const sealing = make(authority, {
       profile: PROFILES.sealing,
       subject: { commonName: sealingUri(tenant) },
@@ -62,10 +72,10 @@ export function generatePki(
       notBeforeMs,
     });
     const kid = Buffer.from(sealingKid(sealing.spki)).toString('hex');
-    put(layout.sealing(tenant, kid), sealing, issuing.pem);
+    put(layout.sealing(tenant, kid), sealing, 'service', issuing.pem);
     rows.push({ tenant, kid });
   }
-  const manifest: Manifest = { version: 1, development: true, createdAtMs: nowMs, tenants: rows };
+  const manifest: Manifest = { version: 1, development, createdAtMs: nowMs, tenants: rows };
   files.set(layout.manifest, `${JSON.stringify(manifest, null, 2)}\n`);
   return files;
 }

@@ -1,7 +1,8 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { TenantId } from '../protocol/identity.ts';
 import { hasProfile, isNamed, openX509 } from './anchors.ts';
 import { type Certificate, isDevelopmentCertificate, parseCertificate } from './certificate.ts';
+import { isEncryptedKey, openKey } from './encrypted-key.ts';
 import { pkiError } from './errors.ts';
 import { readText, withFile } from './files.ts';
 import { deskUri } from './names.ts';
@@ -19,15 +20,23 @@ export interface LoadedKey {
   readonly certificate: Certificate;
   /** The text of the certificate file: the leaf and, after it, its issuing CA's. */
   readonly certificatePem: string;
+  /** Not encrypted, however it lies in its file. */
   readonly keyPem: string;
   readonly privateKey: KeyObject;
 }
 
+export interface LoadKeyOptions {
+  readonly development?: boolean | undefined;
+  /** What opens an encrypted key file; one that is not encrypted needs none. */
+  readonly passphrase?: string | undefined;
+}
+
 /**
  * Read a private key and its certificate, and hold them against each other.
- * @throws ERR_TRUST_KEY, ERR_TRUST_DEVELOPMENT, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS; each names the file
+ * @throws ERR_TRUST_KEY, ERR_TRUST_DEVELOPMENT, ERR_PKI_PASSPHRASE, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS; each names the
+ *   file
  */
-export function loadKey(files: KeyFiles, options: { readonly development?: boolean } = {}): LoadedKey {
+export function loadKey(files: KeyFiles, options: LoadKeyOptions = {}): LoadedKey {
   const certificatePem = readText(files.certificate);
   const keyPem = readText(files.key);
   const leaf = withFile(files.certificate, () => readPem('CERTIFICATE', certificatePem)[0]!);
@@ -36,18 +45,20 @@ export function loadKey(files: KeyFiles, options: { readonly development?: boole
     throw pkiError('ERR_TRUST_DEVELOPMENT', `${files.certificate} belongs to a development PKI`, {
       context: { file: files.certificate },
     });
-  const privateKey = withFile(files.key, () => createPrivateKey(keyPem));
+  const privateKey = withFile(files.key, () => openKey(keyPem, options.passphrase, files.key));
   if (!openX509(leaf).checkPrivateKey(privateKey))
     throw pkiError('ERR_TRUST_KEY', `${files.key} is not the key of ${files.certificate}`, {
       context: { file: files.key },
     });
-  return { certificate, certificatePem, keyPem, privateKey };
+  // Whoever takes PEM takes it decrypted: OpenSSL derives its key again for each context otherwise.
+  const opened = isEncryptedKey(keyPem) ? privateKey.export({ type: 'pkcs8', format: 'pem' }) : keyPem;
+  return { certificate, certificatePem, keyPem: opened, privateKey };
 }
 
 /** A router's sealing key (protocol/envelope.ts takes it as it stands). @throws as `loadKey` */
 export function loadSealingKey(
   files: KeyFiles,
-  options: { readonly tenant: TenantId; readonly development?: boolean },
+  options: LoadKeyOptions & { readonly tenant: TenantId },
 ): { readonly kid: Uint8Array; readonly privateKey: KeyObject } {
   const { certificate, privateKey } = loadKey(files, options);
   if (!isSealingCertificate(certificate, options.tenant))
@@ -67,7 +78,7 @@ export interface ServerKey {
  * The front's: the certificate file holds the head-end CA's after the front's own, since devices know the root alone.
  * @throws as `loadKey`
  */
-export function loadServerKey(files: KeyFiles, options: { readonly development?: boolean } = {}): ServerKey {
+export function loadServerKey(files: KeyFiles, options: LoadKeyOptions = {}): ServerKey {
   return serverKey(files, options, ({ certificate, refused }) => {
     if (!hasProfile(certificate, PROFILES.frontServer)) throw refused('is no server certificate of a front');
   });
@@ -76,7 +87,7 @@ export function loadServerKey(files: KeyFiles, options: { readonly development?:
 /** A desk's API's: its issuing CA's certificate follows in the file. @throws as `loadKey` */
 export function loadDeskServerKey(
   files: KeyFiles,
-  options: { readonly tenant: TenantId; readonly development?: boolean },
+  options: LoadKeyOptions & { readonly tenant: TenantId },
 ): ServerKey {
   return serverKey(files, options, ({ certificate, refused }) => {
     if (!hasProfile(certificate, PROFILES.deskServer) || !isNamed(certificate, deskUri(options.tenant)))
@@ -86,7 +97,7 @@ export function loadDeskServerKey(
 
 function serverKey(
   files: KeyFiles,
-  options: { readonly development?: boolean },
+  options: LoadKeyOptions,
   check: (loaded: LoadedKey & { readonly refused: (why: string) => Error }) => void,
 ): ServerKey {
   const loaded = loadKey(files, options);

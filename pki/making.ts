@@ -1,10 +1,39 @@
 import { createPrivateKey } from 'node:crypto';
+import type { TenantId } from '../protocol/identity.ts';
 import { authorityOf, type CertifyRequest, certify, newKeyPair, type SigningAuthority } from './certify.ts';
 import { makeCrl } from './crl.ts';
-import { DEVELOPMENT_ORGANIZATION as organization } from './names.ts';
+import { DEVELOPMENT_ORGANIZATION } from './names.ts';
 import { toPem } from './pem.ts';
 
-/** The parts that the development PKIs of field and office are made of. */
+/** The parts that the PKIs of field and office are made of, for development and by ceremony. */
+
+/** How a PKI is made: everything in which development and production differ. */
+export interface Making {
+  readonly development: boolean;
+  /** In the names of the CAs. */
+  readonly organization: string;
+  /** How a private key is written: as it is, or encrypted. */
+  readonly keep: (keyPem: string, kind: 'root' | 'ca' | 'service') => string;
+  readonly frontHosts: readonly string[];
+  readonly deskHosts: (tenant: TenantId) => readonly string[];
+  /** Whether the servers are also named by the addresses of this machine. */
+  readonly loopback: boolean;
+  /** Whether there is one person of each role from the start. */
+  readonly people: boolean;
+  /** Until when the first revocation lists are good; undefined: as long as their CA. */
+  readonly crlValidityMs: number | undefined;
+}
+
+export const DEVELOPMENT: Making = {
+  development: true,
+  organization: DEVELOPMENT_ORGANIZATION,
+  keep: (keyPem) => keyPem,
+  frontHosts: ['localhost'],
+  deskHosts: () => ['localhost'],
+  loopback: true,
+  people: true,
+  crlValidityMs: undefined,
+};
 
 /** A certificate begins a little in the past: the clock of whoever checks it may be behind ours. */
 export const CLOCK_SKEW_MS = 3_600_000;
@@ -33,6 +62,7 @@ export function makeCa(
   profile: CertifyRequest['profile'],
   uri: string,
   notBeforeMs: number,
+  organization: string = DEVELOPMENT_ORGANIZATION,
 ): Made {
   return make(root, {
     profile,
@@ -49,7 +79,12 @@ export const signing = (made: Made): SigningAuthority =>
  * A development CA promises no next list before its own end: nobody runs a publisher beside `npm start`, and a
  * stale list stops every device of the tenant. Production lists are short-lived.
  */
-export function emptyCrl(authority: SigningAuthority, thisUpdateMs: number): Uint8Array {
-  const nextUpdateMs = authority.certificate.notAfterMs;
+export function emptyCrl(
+  authority: SigningAuthority,
+  thisUpdateMs: number,
+  validityMs?: number | undefined,
+): Uint8Array {
+  const endMs = authority.certificate.notAfterMs;
+  const nextUpdateMs = validityMs === undefined ? endMs : Math.min(endMs, thisUpdateMs + validityMs);
   return makeCrl(authority, { number: 1n, thisUpdateMs, nextUpdateMs, entries: [] });
 }

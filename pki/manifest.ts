@@ -1,10 +1,10 @@
 import { isTenantId, type TenantId } from '../protocol/identity.ts';
 import { pkiError } from './errors.ts';
 
-/** What a development PKI holds. It says aloud that its keys are for development. */
+/** What a PKI holds. It says aloud whether its keys are for development. */
 export interface Manifest {
   readonly version: 1;
-  readonly development: true;
+  readonly development: boolean;
   readonly createdAtMs: number;
   /** `kid`: hex, the sealing key that new devices are given. */
   readonly tenants: readonly { readonly tenant: TenantId; readonly kid: string }[];
@@ -19,12 +19,19 @@ export function parseManifest(text: string): Manifest {
   if (!isRecord(value)) throw new Error('no object');
   if (value['development'] !== true)
     throw pkiError('ERR_PKI_DEVELOPMENT', 'the manifest does not say that this is a development PKI');
-  const { version, createdAtMs, tenants } = value;
+  return parseAnyManifest(value);
+}
+
+/** Of a PKI of either kind. @throws a plain Error where it is damaged */
+export function parseAnyManifest(value: unknown): Manifest {
+  if (!isRecord(value)) throw new Error('no object');
+  const { version, createdAtMs, tenants, development } = value;
+  if (typeof development !== 'boolean') throw new Error('development or not');
   if (version !== 1) throw new Error('another version');
   if (typeof createdAtMs !== 'number' || !Array.isArray(tenants)) throw new Error('no manifest');
   return {
     version,
-    development: true,
+    development,
     createdAtMs,
     tenants: tenants.map((row: unknown) => {
       if (!isRecord(row)) throw new Error('tenants');

@@ -3,15 +3,17 @@ import { ROLES, type Role } from '../../protocol/command/roles.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { type SigningAuthority, selfSign } from '../certify.ts';
 import type { OfficeLayout } from '../layout.ts';
-import { CLOCK_SKEW_MS, emptyCrl, LOOPBACK, make, makeCa, signing } from '../making.ts';
 import {
-  deskUri,
-  OFFICE_ROOT_URI,
-  type OfficeName,
-  officeIssuingUri,
-  DEVELOPMENT_ORGANIZATION as organization,
-  personUri,
-} from '../names.ts';
+  CLOCK_SKEW_MS,
+  DEVELOPMENT,
+  emptyCrl,
+  LOOPBACK,
+  type Making,
+  make,
+  makeCa,
+  signing,
+} from '../making.ts';
+import { deskUri, OFFICE_ROOT_URI, type OfficeName, officeIssuingUri, personUri } from '../names.ts';
 import { toPem } from '../pem.ts';
 import { PROFILES, type Profile } from '../profiles.ts';
 import type { OfficeIdentity } from './identity.ts';
@@ -22,13 +24,15 @@ export const DEVELOPMENT_PEOPLE = Object.keys(ROLES) as readonly Role[];
 /** 192 random bits: nobody guesses them, so the key derivation need not be slow. */
 const PASSPHRASE_BYTES = 24;
 
-/** Every file of a development office, by path. Pure but for the randomness of keys and passphrases. */
+/** Every file of a fresh office, by path. Pure but for the randomness of keys and passphrases. */
 export function generateOffice(
   layout: OfficeLayout,
   tenants: readonly TenantId[],
   nowMs: number,
+  making: Making = DEVELOPMENT,
 ): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
+  const { organization } = making;
   const notBeforeMs = nowMs - CLOCK_SKEW_MS;
   const root = selfSign({
     profile: PROFILES.officeRoot,
@@ -37,21 +41,23 @@ export function generateOffice(
     notBeforeMs,
   });
   files.set(layout.root.certificate, root.certificatePem);
-  files.set(layout.root.key, root.privateKeyPem);
+  files.set(layout.root.key, making.keep(root.privateKeyPem, 'root'));
   for (const tenant of tenants) {
-    const issuing = makeCa(root, PROFILES.officeIssuing, officeIssuingUri(tenant), notBeforeMs);
+    const issuing = makeCa(root, PROFILES.officeIssuing, officeIssuingUri(tenant), notBeforeMs, organization);
     const authority = signing(issuing);
     files.set(layout.issuing(tenant).certificate, issuing.pem);
-    files.set(layout.issuing(tenant).key, issuing.keyPem);
-    files.set(layout.crl(tenant), toPem('X509 CRL', emptyCrl(authority, notBeforeMs)));
+    files.set(layout.issuing(tenant).key, making.keep(issuing.keyPem, 'ca'));
+    files.set(layout.crl(tenant), toPem('X509 CRL', emptyCrl(authority, notBeforeMs, making.crlValidityMs)));
+    const dns = making.deskHosts(tenant);
     const desk = make(authority, {
       profile: PROFILES.deskServer,
-      subject: { commonName: 'localhost' },
-      names: { uris: [deskUri(tenant)], dns: ['localhost'], addresses: LOOPBACK },
+      subject: { commonName: dns[0]! },
+      names: { uris: [deskUri(tenant)], dns, addresses: making.loopback ? LOOPBACK : [] },
       notBeforeMs,
     });
     files.set(layout.desk(tenant).certificate, desk.pem + issuing.pem);
-    files.set(layout.desk(tenant).key, desk.keyPem);
+    files.set(layout.desk(tenant).key, making.keep(desk.keyPem, 'service'));
+    if (!making.people) continue;
     for (const role of DEVELOPMENT_PEOPLE) {
       const passphrase = randomBytes(PASSPHRASE_BYTES).toString('base64url');
       const identity = issuePerson(authority, {
@@ -91,7 +97,7 @@ export function issuePerson(
       notBeforeMs,
       ...(notAfterMs === undefined ? {} : { notAfterMs }),
     });
-    return { key: encryptKey(made.keyPem, passphrase), certificate: made.pem };
+    return { key: quickly(made.keyPem, passphrase), certificate: made.pem };
   };
   const sign = credential(PROFILES.personSign);
   const tls = credential(PROFILES.personTls);
@@ -104,8 +110,11 @@ export function issuePerson(
   };
 }
 
-/** RFC 5958: PBES2 with AES-256-CBC, as OpenSSL writes and reads it. */
-function encryptKey(keyPem: string, passphrase: string): string {
+/**
+ * RFC 5958: PBES2 with AES-256-CBC, as OpenSSL writes it, with few iterations: the passphrases of development are
+ * random, and a fleet of tests makes many. Those that people choose go with scrypt (encrypted-key.ts).
+ */
+function quickly(keyPem: string, passphrase: string): string {
   return createPrivateKey(keyPem).export({
     type: 'pkcs8',
     format: 'pem',

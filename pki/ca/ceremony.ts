@@ -1,0 +1,106 @@
+import { rmSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { TenantId } from '../../protocol/identity.ts';
+import { moveIntoPlace, sweepLeftovers, writeFiles } from '../atomic.ts';
+import { encryptKey } from '../encrypted-key.ts';
+import { beside, makeFolder, readText } from '../files.ts';
+import { generatePki } from '../generate.ts';
+import { type PkiLayout, pkiLayout } from '../layout.ts';
+import { PRODUCTION_ORGANIZATION } from '../names.ts';
+import { readPem } from '../pem.ts';
+import { CRL_VALIDITY_MS, headEndAuthority, type OpenedPki, openPki, tenantAuthorities } from './open.ts';
+
+/** Who opens what afterwards. */
+export interface CeremonyPassphrases {
+  /** The two roots, which are needed again for a new issuing CA only. */
+  readonly root: string;
+  /** The issuing CAs. */
+  readonly ca: string;
+  /** The keys of servers and the sealing keys. */
+  readonly service: string;
+}
+
+export interface CeremonyOptions {
+  readonly directory: string;
+  readonly tenants: readonly TenantId[];
+  readonly nowMs: number;
+  readonly passphrases: CeremonyPassphrases;
+  readonly frontHosts: readonly string[];
+  readonly deskHosts: (tenant: TenantId) => readonly string[];
+}
+
+/** Where each key goes, for whoever carries it there. */
+export interface CeremonyKey {
+  readonly file: string;
+  readonly kind: keyof CeremonyPassphrases;
+  readonly what: string;
+}
+
+/** Every key that a ceremony makes, in the order of their weight. The sealing keys are named after themselves. */
+export function ceremonyKeys(
+  layout: PkiLayout,
+  tenants: readonly { readonly tenant: TenantId; readonly kid: string }[],
+): readonly CeremonyKey[] {
+  const row = (file: string, kind: CeremonyKey['kind'], what: string): CeremonyKey => ({ file, kind, what });
+  return [
+    row(layout.root.key, 'root', 'field root'),
+    row(layout.office.root.key, 'root', 'office root'),
+    row(layout.headEnd.key, 'ca', 'head-end CA'),
+    ...tenants.flatMap(({ tenant }) => [
+      row(layout.issuing(tenant).key, 'ca', `issuing CA of ${tenant}, field`),
+      row(layout.office.issuing(tenant).key, 'ca', `issuing CA of ${tenant}, office`),
+    ]),
+    row(layout.front.key, 'service', 'front'),
+    ...tenants.flatMap(({ tenant, kid }) => [
+      row(layout.sealing(tenant, kid).key, 'service', `sealing key of ${tenant}, for its router`),
+      row(layout.office.desk(tenant).key, 'service', `desk of ${tenant}`),
+    ]),
+  ];
+}
+
+/**
+ * Make both worlds for production: every private key leaves this process encrypted, and nothing says development. As
+ * for development, the folder is there whole or not at all.
+ * @throws ERR_PKI_EXISTS, ERR_PKI_RIGHTS, ERR_PKI_DAMAGED
+ */
+export function createProductionPki(options: CeremonyOptions): OpenedPki {
+  const { passphrases, tenants, nowMs, frontHosts, deskHosts } = options;
+  const directory = resolve(options.directory);
+  makeFolder(dirname(directory));
+  sweepLeftovers(directory);
+  const fresh = beside(directory);
+  try {
+    const files = generatePki(pkiLayout(fresh), tenants, nowMs, {
+      development: false,
+      organization: PRODUCTION_ORGANIZATION,
+      keep: (keyPem, kind) => encryptKey(keyPem, passphrases[kind]),
+      frontHosts,
+      deskHosts,
+      loopback: false,
+      people: false,
+      crlValidityMs: CRL_VALIDITY_MS,
+    });
+    writeFiles(files);
+    moveIntoPlace(fresh, directory);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+  const pki = openPki({ directory, nowMs, passphrase: passphrases.ca });
+  enterAll(pki, directory, passphrases.ca, nowMs);
+  return pki;
+}
+
+/** The register begins with what the ceremony itself issued. */
+function enterAll(pki: OpenedPki, directory: string, passphrase: string, nowMs: number): void {
+  const clock = { nowMs: () => nowMs };
+  const leaf = (file: string) => readPem('CERTIFICATE', readText(file))[0]!;
+  for (const tenant of pki.tenants) {
+    const { register, field, office } = tenantAuthorities(pki, tenant, clock);
+    field.adopt(leaf(pki.layout.sealing(tenant, pki.owners.get(tenant)!.kid).certificate), 'ceremony');
+    office.adopt(leaf(pki.layout.office.desk(tenant).certificate), 'ceremony');
+    register.close();
+  }
+  const headEnd = headEndAuthority({ directory, passphrase }, clock);
+  headEnd.adopt(leaf(pki.layout.front.certificate), 'ceremony');
+  headEnd.register.close();
+}
