@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { issueDevice } from '../../../pki/development.ts';
 import { type DailyIndex, QUALITY } from '../../../protocol/reading.ts';
@@ -15,8 +16,8 @@ import { CHECKPOINT_BYTES_MAX } from './checkpoint.ts';
 const bench = deviceBench();
 const file = (): string => join(bench.directory, 'day');
 
-const open = (extra: Partial<EdgeDeviceOptions> = {}): EdgeDevice =>
-  bench.openDevice({ checkpoint: true, ...extra });
+const open = ({ files = nodeFiles, ...extra }: Partial<EdgeDeviceOptions> = {}): EdgeDevice =>
+  bench.openDevice({ checkpoint: true, files: watched(files), ...extra });
 
 /** As kill -9 leaves it: what was handed to the disk is there, the lock names a process that is gone. */
 async function killAndOpen(extra: Partial<EdgeDeviceOptions> = {}): Promise<EdgeDevice> {
@@ -25,8 +26,30 @@ async function killAndOpen(extra: Partial<EdgeDeviceOptions> = {}): Promise<Edge
   return open(extra);
 }
 
-/** Writes that run in the background come to their end. */
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
+/** Writes that run in the background. */
+const writing = new Set<Promise<void>>();
+
+function watched(files: OutboxFiles): OutboxFiles {
+  const seen = (write: Promise<void>): Promise<void> => {
+    writing.add(write);
+    const over = (): boolean => writing.delete(write);
+    write.then(over, over);
+    return write;
+  };
+  return {
+    ...files,
+    appendDurably: (path, bytes) => seen(files.appendDurably(path, bytes)),
+    replaceDurably: (path, bytes) => seen(files.replaceDurably(path, bytes)),
+  };
+}
+
+/** They come to their end, and so does what begins at their end, however slow the disk is. */
+async function settled(): Promise<void> {
+  do {
+    await Promise.allSettled(writing);
+    await setImmediate();
+  } while (writing.size > 0);
+}
 
 const volts = (value: number): Instant => ({
   obis: '1-0:32.7.0' as Instant['obis'],
