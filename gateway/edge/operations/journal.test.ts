@@ -215,11 +215,15 @@ describe('what was begun and never ended', () => {
       const meter = await testMeter({ files: disk.files() });
       const command = commandOf('p1.set', { on: false }, JUNE_MS);
       // The process dies with the intent on its disk, and the hardware untouched.
+      const gone = Promise.withResolvers<void>();
       meter.hardware.onMoment = () => {
         disk.kill();
+        gone.resolve();
         throw new Error('gone');
       };
       const dying = meter.give(command).catch(() => {});
+      // What it still does has no disk any more, and may never end.
+      await gone.promise;
       await Promise.race([dying, new Promise((resolve) => setTimeout(resolve, 20))]);
       rmSync(`${meter.directory}/operations.lock`, { force: true });
       meter.hardware.onMoment = () => {};
