@@ -1,6 +1,7 @@
 import { createCipheriv, createPrivateKey, type KeyObject, randomBytes, scryptSync } from 'node:crypto';
 import { der, derOid, derUnsigned, TAG } from './der.ts';
 import { pkiError } from './errors.ts';
+import { readPrivateText } from './files.ts';
 import { toPem } from './pem.ts';
 
 /** Private keys at rest: encrypted PKCS#8 (RFC 5958, PBES2 of RFC 8018) with a key by scrypt (RFC 7914). */
@@ -76,4 +77,17 @@ export function checkPassphrase(passphrase: string, what: string): void {
     throw refused(`is shorter than ${PASSPHRASE_CHARACTERS_MIN} characters`);
   if (new Set(passphrase).size < DIFFERENT_MIN)
     throw refused(`has fewer than ${DIFFERENT_MIN} different characters`);
+}
+
+/** A passphrase is a line, not a document. */
+const PASSPHRASE_CHARACTERS_MAX = 1_024;
+
+/** The first line of a file. @throws ERR_PKI_PASSPHRASE, ERR_PKI_DAMAGED (missing), ERR_PKI_RIGHTS */
+export function readPassphrase(file: string): string {
+  const [line = ''] = readPrivateText(file).split(/\r?\n/, 1);
+  if (line === '' || line.length > PASSPHRASE_CHARACTERS_MAX)
+    throw pkiError('ERR_PKI_PASSPHRASE', `${file} holds no passphrase in its first line`, {
+      context: { file },
+    });
+  return line;
 }

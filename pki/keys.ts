@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { TenantId } from '../protocol/identity.ts';
 import { hasProfile, isNamed, openX509 } from './anchors.ts';
 import { type Certificate, isDevelopmentCertificate, parseCertificate } from './certificate.ts';
-import { isEncryptedKey, openKey } from './encrypted-key.ts';
+import { isEncryptedKey, openKey, readPassphrase } from './encrypted-key.ts';
 import { pkiError } from './errors.ts';
 import { readText, withFile } from './files.ts';
 import { deskUri } from './names.ts';
@@ -14,6 +14,8 @@ import { isSealingCertificate, sealingKid } from './sealing.ts';
 export interface KeyFiles {
   readonly certificate: string;
   readonly key: string;
+  /** Its first line opens an encrypted key. */
+  readonly passphraseFile?: string | undefined;
 }
 
 export interface LoadedKey {
@@ -45,7 +47,10 @@ export function loadKey(files: KeyFiles, options: LoadKeyOptions = {}): LoadedKe
     throw pkiError('ERR_TRUST_DEVELOPMENT', `${files.certificate} belongs to a development PKI`, {
       context: { file: files.certificate },
     });
-  const privateKey = withFile(files.key, () => openKey(keyPem, options.passphrase, files.key));
+  const { passphraseFile } = files;
+  const passphrase =
+    options.passphrase ?? (passphraseFile === undefined ? undefined : readPassphrase(passphraseFile));
+  const privateKey = withFile(files.key, () => openKey(keyPem, passphrase, files.key));
   if (!openX509(leaf).checkPrivateKey(privateKey))
     throw pkiError('ERR_TRUST_KEY', `${files.key} is not the key of ${files.certificate}`, {
       context: { file: files.key },

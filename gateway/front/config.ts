@@ -69,6 +69,8 @@ export const frontConfigSchema = z.strictObject({
     key: file,
     /** The server certificate and, after it, the CA that issued it. */
     certificate: file,
+    /** Its first line opens an encrypted key. */
+    passphraseFile: file.optional(),
     /** 48 random bytes shared by the fronts behind one address; without it keys are drawn in memory. */
     ticketKeys: file.optional(),
   }),

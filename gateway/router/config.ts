@@ -86,7 +86,7 @@ export const routerConfig = z
     tenant,
     /** Several are valid at once while one is being rolled over. */
     sealingKeys: z
-      .array(z.strictObject({ certificate: file, key: file }))
+      .array(z.strictObject({ certificate: file, key: file, passphraseFile: file.optional() }))
       .min(1)
       .max(8),
     trust: z.strictObject({

@@ -15,6 +15,8 @@ import { PROFILES, type Profile } from '../profiles.ts';
 import { parseDocument, pemSchema, tenantSchema } from '../request.ts';
 import { createOfficeTrust } from './trust.ts';
 
+export { readPassphrase } from '../encrypted-key.ts';
+
 /**
  * What a person or a system of an operator keeps to itself: one file with two keys, for signatures and for the API,
  * each encrypted. It lies where commands are decided, and nowhere else.
@@ -38,8 +40,6 @@ export interface OfficeIdentity {
 
 /** Two chains and two keys of about 1 KiB each, and room. */
 export const OFFICE_IDENTITY_BYTES_MAX = 32_768;
-/** A passphrase is a line, not a document. */
-const PASSPHRASE_CHARACTERS_MAX = 1_024;
 
 const keySchema = z.strictObject({ key: pemSchema, certificate: pemSchema });
 const identitySchema = z.strictObject({
@@ -94,16 +94,6 @@ export function readOfficeIdentity(file: string): OfficeIdentity {
       },
     );
   }
-}
-
-/** The first line of a file. @throws ERR_PKI_PASSPHRASE, ERR_PKI_DAMAGED (missing), ERR_PKI_RIGHTS */
-export function readPassphrase(file: string): string {
-  const [line = ''] = readPrivateText(file).split(/\r?\n/, 1);
-  if (line === '' || line.length > PASSPHRASE_CHARACTERS_MAX)
-    throw pkiError('ERR_PKI_PASSPHRASE', `${file} holds no passphrase in its first line`, {
-      context: { file },
-    });
-  return line;
 }
 
 /**

@@ -48,7 +48,7 @@ export const deskConfig = z
       port: whole(0, 65_535),
     }),
     /** Of the API; the certificate is followed by its issuing CA's. */
-    tls: z.strictObject({ certificate: file, key: file }),
+    tls: z.strictObject({ certificate: file, key: file, passphraseFile: file.optional() }),
     /** Whose people sign and call. */
     office: z.strictObject({
       root: file,
