@@ -1,9 +1,11 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { isHesError } from '../../../../protocol/errors.ts';
 import type { TenantId } from '../../../../protocol/identity.ts';
 import type { CampaignTransaction } from '../../campaigns/store/port.ts';
 import { campaignReader, campaignWriter } from '../../campaigns/store/sqlite.ts';
+import { deskError } from '../../errors.ts';
 import { type DeskStore, type DeskTransaction, PAGE_MAX } from '../port.ts';
 import { auditReader, auditWriter } from './audit.ts';
 import { commandReader, commandWriter } from './commands.ts';
@@ -97,7 +99,12 @@ function open(path: string, tenant: TenantId): { writer: DatabaseSync; reader: D
     return { writer, reader: new DatabaseSync(path, { ...options, readOnly: true }) };
   } catch (cause) {
     writer?.close();
-    throw storeError(cause);
+    if (isHesError(cause)) throw cause;
+    throw deskError(
+      'ERR_DESK_STORE',
+      `${path} cannot be opened as the database of a desk: restore it, or move it away to begin anew`,
+      { cause },
+    );
   }
 }
 
