@@ -278,7 +278,8 @@ function outcomeOf(
     ratios: names.map((name) => ({
       name: `${name}: resident memory, last third to the first, once warm`,
       value: round(part(2 / 3, 1, name) / part(0, 1 / 3, name), 3),
-      goal: MEMORY_GOAL,
+      // Front and routers have their goal in `million`, over ten times as many messages.
+      ...(name === 'desk' ? { goal: MEMORY_GOAL } : {}),
     })),
     figures: [
       { name: 'results that were asked to come again', value: retried, unit: 'results' },
