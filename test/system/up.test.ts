@@ -68,10 +68,11 @@ describe('hes up --once, as a user types it', () => {
     }
   });
 
-  it('leaves keys, certificates and revocation lists in its data folder, and nothing else', () => {
+  it('leaves keys, certificates, people and revocation lists in its data folder, and nothing else', () => {
     const files = folder.files('seven');
     expect(files.length).toBeGreaterThan(0);
-    const foreseen = /^pki\/(?:manifest\.json|.+\.key|.+\.crt|.+\/crl\.pem)$/;
+    const foreseen =
+      /^pki\/(?:manifest\.json|.+\.key|.+\.crt|.+\/crl\.pem|office\/[a-z]+\/people\/[a-z]+\.(?:json|passphrase))$/;
     expect(files.filter((name) => !foreseen.test(name))).toEqual([]);
   });
 });
@@ -126,7 +127,7 @@ describe('a bounded run', () => {
       'nobody.yaml',
       'tenants:\n  ores:\n    mdm: { url: "http://127.0.0.1:9/" }\n  pidpa: {}\n',
     );
-    const end = await once('--config', config, '--meters', '4', '--deadline', '3', '--json');
+    const end = await once('--config', config, '--meters', '4', '--deadline', '8', '--json');
     expect(end.code).toBe(1);
     expect(JSON.parse(end.stdout)).toMatchObject({
       tenants: { ores: { expected: 2, delivered: 0 }, pidpa: { expected: 2, delivered: 2 } },
