@@ -85,7 +85,7 @@ export function readPrivateText(file: string): string {
 }
 
 /** A new file that only its owner can read, on the disk before this returns where `durable`. */
-export function writeNew(file: string, text: string, durable = true): void {
+export function writeNew(file: string, text: string | Uint8Array, durable = true): void {
   withFile(file, () => {
     const fd = openSync(file, 'wx', FILE_MODE);
     try {

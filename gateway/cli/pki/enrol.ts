@@ -1,37 +1,50 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import type { EnrolmentAnswer } from '../../../pki/answer.ts';
 import { fingerprintText, rootFingerprint } from '../../../pki/answer-accept.ts';
 import { answerEnrolment } from '../../../pki/answer-issue.ts';
-import { addOffice, loadDevelopmentPki } from '../../../pki/development.ts';
-import { documentText, parseEnrolmentRequest, REQUEST_BYTES_MAX } from '../../../pki/request.ts';
+import type { OpenedPki } from '../../../pki/ca/open.ts';
+import { makeFolder } from '../../../pki/files.ts';
+import { derOf } from '../../../pki/pem.ts';
+import {
+  CREDENTIAL_NAMES,
+  documentText,
+  parseEnrolmentRequest,
+  REQUEST_BYTES_MAX,
+} from '../../../pki/request.ts';
 import { checkEnrolmentRequest } from '../../../pki/request-check.ts';
-import { isDeviceId } from '../../../protocol/identity.ts';
+import { isHesError } from '../../../protocol/errors.ts';
+import { type DeviceId, isDeviceId } from '../../../protocol/identity.ts';
+import { parseCsv } from '../campaign/csv.ts';
 import { usage } from '../errors.ts';
+import { EXIT } from '../exit.ts';
 import { readDocument, writeDocument } from './document.ts';
+import type { PkiFlags } from './flags.ts';
+import { openedPki, withTenant } from './opened.ts';
+import { print, printJson } from './print.ts';
+import { progress, readFileOf } from './register.ts';
+import { asker } from './secrets.ts';
 
-export interface PkiEnrolFlags {
-  readonly data?: string;
+export interface PkiEnrolFlags extends PkiFlags {
   readonly device?: string;
   readonly out?: string;
-  readonly json?: boolean;
+  readonly csv?: string;
 }
 
 /**
- * `hes pki enrol`: what the home tenant's issuing CA answers to a device's request.
- * @throws ERR_USAGE, ERR_ENROL_REQUEST, ERR_ENROL_KEY, ERR_PKI_*
+ * `hes pki enrol`: what the home tenant's issuing CA answers to a device's request, or to a list of them.
+ * @throws ERR_USAGE, ERR_ENROL_REQUEST, ERR_ENROL_KEY, ERR_PKI_*, ERR_CA_*
  */
-export async function pkiEnrol(file: string, flags: PkiEnrolFlags): Promise<void> {
-  const { device } = flags;
-  if (device !== undefined && !isDeviceId(device)) throw usage('--device takes 16 lower-case hex digits');
-  const checked = checkEnrolmentRequest(parseEnrolmentRequest(await readDocument(file, REQUEST_BYTES_MAX)));
-  const nowMs = Date.now();
-  const pki = addOffice(
-    loadDevelopmentPki({ directory: join(flags.data ?? '.hes', 'pki'), nowMs, development: true }),
-    nowMs,
-  );
-  const { answer, again } = answerEnrolment(pki, checked, {
-    nowMs,
-    ...(device === undefined ? {} : { device }),
-  });
+export async function pkiEnrol(file: string | undefined, flags: PkiEnrolFlags): Promise<void> {
+  if ((file === undefined) === (flags.csv === undefined)) throw usage('say REQUEST, or --csv FILE');
+  if (flags.csv !== undefined) return enrolList(flags.csv, flags);
+  const checked = await readRequest(file ?? '-');
+  const { home: asked, guests: askedGuests } = checked.request;
+  if (flags.dryRun === true) {
+    print(`The request ${checked.request.request} of ${[asked, ...askedGuests].join(', ')} is whole.`);
+    return;
+  }
+  const pki = await openedPki(flags);
+  const { answer, again } = answered(pki, checked, deviceOf(flags.device));
   writeDocument(flags.out, documentText(answer));
   const { home, guests, request } = answer;
   const root = rootFingerprint(answer.root);
@@ -55,4 +68,87 @@ The device takes the field root with this fingerprint (tell it to the installer 
   ${fingerprintText(root)}
 `;
   (flags.out === undefined ? process.stderr : process.stdout).write(words);
+}
+
+type Checked = ReturnType<typeof checkEnrolmentRequest>;
+
+const readRequest = async (file: string): Promise<Checked> =>
+  checkEnrolmentRequest(parseEnrolmentRequest(await readDocument(file, REQUEST_BYTES_MAX)));
+
+function deviceOf(device: string | undefined): DeviceId | undefined {
+  if (device !== undefined && !isDeviceId(device)) throw usage('--device takes 16 lower-case hex digits');
+  return device;
+}
+
+/** The answer, and its device and certificates in the register of its home. */
+function answered(pki: OpenedPki, checked: Checked, device: DeviceId | undefined) {
+  const nowMs = Date.now();
+  const done = answerEnrolment(pki, checked, { nowMs, ...(device === undefined ? {} : { device }) });
+  enter(pki, done.answer);
+  return done;
+}
+
+function enter(pki: OpenedPki, answer: EnrolmentAnswer): void {
+  const { device, home, guests } = answer;
+  withTenant(pki, home, ({ register, field }) => {
+    register.transaction(() => {
+      // Asked for by hand, it is expected: somebody stood before it. One that was registered otherwise stays so.
+      if (register.devices.find(device) === undefined)
+        register.devices.add({ device, home, guests }, asker());
+      for (const name of CREDENTIAL_NAMES) field.adopt(derOf('CERTIFICATE', answer[name]), asker());
+    });
+  });
+}
+
+interface Line {
+  readonly line: number;
+  readonly request: string;
+  readonly device: string | null;
+  readonly out: string | null;
+  readonly error: string | null;
+}
+
+/**
+ * A list with the columns `request` (a file) and, where keys were lost, `device`. Each is answered on its own: what is
+ * refused is told, and the same list again goes on where it ended.
+ */
+async function enrolList(file: string, flags: PkiEnrolFlags): Promise<void> {
+  const { out } = flags;
+  if (out === undefined) throw usage('--out FOLDER says where the answers go');
+  const { header, records, faults } = parseCsv(readFileOf(file));
+  const at = { request: header.indexOf('request'), device: header.indexOf('device') };
+  if (at.request < 0) throw usage(`${file} has no column "request"`);
+  if (faults[0] !== undefined) throw usage(`${file}, line ${faults[0].line}: ${faults[0].why}`);
+  const pki = flags.dryRun === true ? undefined : await openedPki(flags);
+  if (pki !== undefined) makeFolder(out);
+  const lines: Line[] = [];
+  for (const { line, fields } of records) {
+    const request = fields[at.request]?.trim() ?? '';
+    const wanted = fields[at.device]?.trim() || undefined;
+    const told = { line, request };
+    try {
+      const checked = await readRequest(request);
+      const device = deviceOf(wanted);
+      if (pki === undefined) lines.push({ ...told, device: wanted ?? null, out: null, error: null });
+      else {
+        const { answer } = answered(pki, checked, device);
+        const place = join(out, `${basename(request, '.json')}.answer.json`);
+        writeDocument(place, documentText(answer));
+        lines.push({ ...told, device: answer.device, out: place, error: null });
+      }
+    } catch (error) {
+      if (!isHesError(error)) throw error;
+      lines.push({ ...told, device: null, out: null, error: `${error.message} (${error.code})` });
+    }
+    progress(lines.length, records.length);
+  }
+  const failed = lines.filter(({ error }) => error !== null);
+  if (flags.json === true)
+    printJson({ answered: lines.length - failed.length, failed: failed.length, lines });
+  else {
+    for (const { line, request, error } of failed) print(`line ${line}, ${request}: ${error}`);
+    const verb = pki === undefined ? 'could be answered' : `are answered in ${out}`;
+    print(`${lines.length - failed.length} requests ${verb}, ${failed.length} were refused.`);
+  }
+  if (failed.length > 0) process.exitCode = EXIT.incomplete;
 }

@@ -1,20 +1,46 @@
 import { join } from 'node:path';
 import { fingerprintText, rootFingerprint } from '../../../pki/answer-accept.ts';
+import { type CeremonyKey, ceremonyKeys, createProductionPki } from '../../../pki/ca/ceremony.ts';
+import { readManifest } from '../../../pki/ca/open.ts';
 import { createDevelopmentPki } from '../../../pki/development.ts';
+import { pkiLayout } from '../../../pki/layout.ts';
 import { parseTenantId, type TenantId } from '../../../protocol/identity.ts';
 import { CONSORTIUM } from '../../../protocol/tenants.ts';
+import { usage } from '../errors.ts';
+import type { PkiFlags } from './flags.ts';
+import { columns, print, printJson } from './print.ts';
+import { newSecretOf } from './secrets.ts';
 
-/** `hes pki init`: the development PKI that `hes up` would make at its first start. */
-export async function pkiInit(flags: {
-  readonly data?: string;
+export interface InitFlags extends PkiFlags {
   readonly tenants?: string;
-  readonly json?: boolean;
-}): Promise<void> {
+  readonly development?: boolean;
+  readonly production?: boolean;
+  readonly rootPassphraseFile?: string;
+  readonly rootPassphraseFd?: number;
+  readonly servicePassphraseFile?: string;
+  readonly servicePassphraseFd?: number;
+  readonly frontHost?: readonly string[];
+  readonly deskHost?: string;
+}
+
+/**
+ * `hes pki init`: the development PKI that `hes up` would make at its first start; with a passphrase, the ceremony.
+ * @throws ERR_USAGE, ERR_PKI_EXISTS, ERR_PKI_WEAK, ERR_PKI_PASSPHRASE, ERR_PKI_RIGHTS
+ */
+export async function pkiInit(flags: InitFlags): Promise<void> {
   const tenants: readonly TenantId[] =
     flags.tenants === undefined
       ? CONSORTIUM.map(({ id }) => id)
       : flags.tenants.split(',').map((name) => parseTenantId(name.trim()));
   const directory = join(flags.data ?? '.hes', 'pki');
+  const secret = flags.passphraseFile !== undefined || flags.passphraseFd !== undefined;
+  if (flags.development === true && (secret || flags.production === true))
+    throw usage('--development makes keys without a passphrase: say one or the other');
+  if (secret || flags.production === true) return ceremony(flags, directory, tenants);
+  if (flags.dryRun === true) {
+    print(`A development PKI for ${tenants.join(', ')} would be made in ${directory}.`);
+    return;
+  }
   const pki = createDevelopmentPki({ directory, tenants, nowMs: Date.now() });
   const fingerprint = rootFingerprint(pki.root.pem);
   const made = {
@@ -23,11 +49,93 @@ export async function pkiInit(flags: {
     tenants: pki.tenants,
     rootFingerprint: fingerprint,
   };
-  process.stdout.write(
-    flags.json === true
-      ? `${JSON.stringify(made)}\n`
-      : `A development PKI for ${pki.tenants.join(', ')} is in ${made.directory}. It is for this machine only.
-Its field root is ${pki.layout.root.certificate}, SHA-256 ${fingerprintText(fingerprint)}.
-`,
-  );
+  if (flags.json === true) printJson(made);
+  else
+    print(`A development PKI for ${pki.tenants.join(', ')} is in ${made.directory}. It is for this machine only.
+Its field root is ${pki.layout.root.certificate}, SHA-256 ${fingerprintText(fingerprint)}.`);
+}
+
+/** A host name with `{tenant}` in it, for one desk each. */
+const TENANT_WORD = '{tenant}';
+
+async function ceremony(flags: InitFlags, directory: string, tenants: readonly TenantId[]): Promise<void> {
+  const { frontHost = [], deskHost } = flags;
+  if (frontHost.length === 0 || deskHost === undefined)
+    throw usage('say how the servers are reached: --front-host NAME and --desk-host {tenant}.desk.example');
+  if (tenants.length > 1 && !deskHost.includes(TENANT_WORD))
+    throw usage(`--desk-host names every operator’s desk: it needs ${TENANT_WORD} in it`);
+  if (flags.dryRun === true) {
+    const keys = ceremonyKeys(
+      pkiLayout(directory),
+      tenants.map((tenant) => ({ tenant, kid: 'KEY' })),
+    );
+    if (flags.json === true) printJson({ directory, development: false, tenants, keys, dryRun: true });
+    else print(`These keys would be made, encrypted, and nothing is made now:\n${keyTable(keys)}`);
+    return;
+  }
+  const passphrases = await ceremonyPassphrases(flags);
+  const pki = createProductionPki({
+    directory,
+    tenants,
+    nowMs: Date.now(),
+    passphrases,
+    frontHosts: frontHost,
+    deskHosts: (tenant) => [deskHost.replaceAll(TENANT_WORD, tenant)],
+  });
+  const keys = ceremonyKeys(pki.layout, readManifest(directory).tenants);
+  const field = rootFingerprint(pki.root.pem);
+  const office = rootFingerprint(pki.office?.root ?? '');
+  if (flags.json === true)
+    printJson({
+      directory: pki.layout.directory,
+      development: false,
+      tenants,
+      rootFingerprint: field,
+      officeRootFingerprint: office,
+      keys,
+    });
+  else
+    print(`Two roots, the head-end's CA and both CAs of ${tenants.join(', ')} are in ${pki.layout.directory}.
+Every key is encrypted (scrypt, AES-256); without its passphrase it is lost:
+${keyTable(keys)}
+
+Publish these fingerprints (SHA-256); installers and devices compare the first:
+  field root   ${fingerprintText(field)}
+  office root  ${fingerprintText(office)}
+
+Now:
+1. Copy both root keys to two media each, lock them away in two places apart from their passphrase, and remove them
+   here. They are needed for a new CA only.
+2. Take the keys of services to their machines, each with its certificate, and remove them here. Their
+   configurations name a passphraseFile.
+3. Keep this folder, its passphrase and a backup where certificates are issued. ca/*.db is the memory of the CAs.
+4. Publish revocation lists at least once a week (hes pki crl, by a timer), or everything stops after seven days.
+5. hes pki issue person … makes the first people, hes pki register the first devices.`);
+}
+
+const keyTable = (keys: readonly CeremonyKey[]): string =>
+  columns(keys.map(({ kind, what, file }) => [`  ${kind}`, what, file]));
+
+async function ceremonyPassphrases(flags: InitFlags) {
+  const { passphraseFile, passphraseFd, rootPassphraseFile, rootPassphraseFd } = flags;
+  const { servicePassphraseFile, servicePassphraseFd } = flags;
+  const ca = await newSecretOf({
+    file: passphraseFile,
+    fd: passphraseFd,
+    what: 'the issuing CAs',
+    flag: '--passphrase',
+  });
+  const typed = passphraseFile === undefined && passphraseFd === undefined;
+  const other = async (file: string | undefined, fd: number | undefined, what: string, flag: string) =>
+    file === undefined && fd === undefined && !typed ? ca : newSecretOf({ file, fd, what, flag });
+  return {
+    ca,
+    root: await other(rootPassphraseFile, rootPassphraseFd, 'the roots', '--root-passphrase'),
+    service: await other(
+      servicePassphraseFile,
+      servicePassphraseFd,
+      'the keys of services',
+      '--service-passphrase',
+    ),
+  };
 }

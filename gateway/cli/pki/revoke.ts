@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Authority } from '../../../pki/ca/authority.ts';
+import type { CertificateRecord } from '../../../pki/ca/certificates.ts';
+import type { TenantAuthorities } from '../../../pki/ca/open.ts';
+import { REVOCATION_REASONS, type RevocationReason } from '../../../pki/crl.ts';
+import { pkiError } from '../../../pki/errors.ts';
+import { readDeviceIdentity } from '../../../pki/identity.ts';
+import { deviceIdentityFile } from '../../../pki/layout.ts';
+import { isPersonName } from '../../../pki/names.ts';
+import { readOfficeIdentity } from '../../../pki/office/identity.ts';
+import { derOf } from '../../../pki/pem.ts';
+import { isDeviceId, type TenantId } from '../../../protocol/identity.ts';
+import { usage } from '../errors.ts';
+import type { PkiFlags } from './flags.ts';
+import { atTenant, openedPki, recordView, tenantOf, tenantsOf, withTenant } from './opened.ts';
+import { columns, print, printJson } from './print.ts';
+import { asker } from './secrets.ts';
+
+/** `hes pki revoke`: a certificate, everything of a device, or everything of a person; in force as the list is read. */
+
+export interface RevokeFlags extends PkiFlags {
+  readonly reason: string;
+}
+
+type Opened = TenantAuthorities & { readonly pki: Awaited<ReturnType<typeof openedPki>> };
+
+/** A person has two certificates, renewed each year. */
+const PERSON_CERTIFICATES_MAX = 1_000;
+
+/** @throws ERR_USAGE, ERR_CA_CERTIFICATE, ERR_PKI_* */
+export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void> {
+  const { reason } = flags;
+  if (!isReason(reason)) throw usage(`--reason takes ${Object.keys(REVOCATION_REASONS).join(', ')}`);
+  const tenant = tenantOf(flags);
+  const { records, files } = await atTenant(flags, tenant, (opened) => {
+    adoptOlder(what, tenant, opened, flags.data ?? '.hes');
+    const found = recordsOf(what, tenant, opened);
+    if (found.length === 0)
+      throw pkiError(
+        'ERR_CA_CERTIFICATE',
+        `${tenant} has issued nothing to ${what} that could be taken back`,
+      );
+    if (flags.dryRun !== true) revoke(what, found, opened, reason);
+    const { layout } = opened.pki;
+    return { records: found, files: [layout.crl(tenant), layout.office.crl(tenant)] };
+  });
+  const views = records.map((record) => recordView(tenant, record));
+  if (flags.json === true) {
+    printJson({ tenant, reason, dryRun: flags.dryRun === true, revoked: views });
+    return;
+  }
+  print(
+    columns(views.map(({ serial, profile, subject, state }) => [serial, profile, subject, `was ${state}`])),
+  );
+  print(
+    flags.dryRun === true
+      ? 'These would be revoked; nothing was changed.'
+      : `Revoked (${reason}). Fronts, routers and desks that read these lists act on it at their next reading, within
+seconds, also for sessions that are open; take them to other machines now:
+  ${files.join('\n  ')}`,
+  );
+}
+
+const isReason = (text: string): text is RevocationReason => Object.hasOwn(REVOCATION_REASONS, text);
+
+function recordsOf(what: string, tenant: TenantId, { register, field, office }: Opened): CertificateRecord[] {
+  const { certificates } = register;
+  const mine = (record: CertificateRecord | undefined): CertificateRecord[] =>
+    record !== undefined && record.state !== 'revoked' ? [record] : [];
+  if (isDeviceId(what))
+    return certificates
+      .list({ filter: { device: what }, limit: PERSON_CERTIFICATES_MAX })
+      .flatMap((record) => mine(record));
+  const serial = what.toLowerCase().replaceAll(':', '').replace(/^0+/, '');
+  const bySerial = certificates.find(field.keyId, serial) ?? certificates.find(office.keyId, serial);
+  if (bySerial !== undefined) return mine(bySerial);
+  const name = personOf(what);
+  return (['personSign', 'personTls'] as const)
+    .flatMap((profile) => certificates.list({ filter: { profile }, limit: PERSON_CERTIFICATES_MAX }))
+    .filter(({ subject, uri }) => subject === name && uri.startsWith(`urn:hes:${tenant}:office:`))
+    .flatMap((record) => mine(record));
+}
+
+/** `ores/operator` or `operator`. */
+const personOf = (what: string): string => what.slice(what.indexOf('/') + 1);
+
+function revoke(
+  what: string,
+  records: readonly CertificateRecord[],
+  { field, office }: Opened,
+  reason: RevocationReason,
+): void {
+  const why = { reason, by: asker() };
+  if (isDeviceId(what)) {
+    field.revokeDevice(what, why);
+    return;
+  }
+  const of = (record: CertificateRecord): Authority => (record.issuer === field.keyId ? field : office);
+  for (const record of records) of(record).revoke(record.serial, why);
+}
+
+/**
+ * Devices and people of development were made without a register; what is known of them are their identities in the
+ * data folder. A dry run enters them, too: that changes nothing for anybody.
+ */
+function adoptOlder(what: string, tenant: TenantId, { pki, field, office }: Opened, data: string): void {
+  if (!pki.development) return;
+  if (isDeviceId(what)) {
+    const file = deviceIdentityFile(join(data, 'devices'), what);
+    if (!existsSync(file)) return;
+    const identity = readDeviceIdentity(file);
+    if (identity.home !== tenant) return;
+    for (const which of ['tls', 'sign', 'agree'] as const)
+      field.adopt(derOf('CERTIFICATE', identity[which].certificate), 'development');
+    return;
+  }
+  const file = pki.layout.office.person(tenant, personOf(what)).identity;
+  if (!isPersonName(personOf(what)) || !existsSync(file)) return;
+  const identity = readOfficeIdentity(file);
+  for (const which of ['sign', 'tls'] as const)
+    office.adopt(derOf('CERTIFICATE', identity[which].certificate), 'development');
+}
+
+/** `hes pki crl`: lists of today, of every operator that is meant. @throws ERR_PKI_*, ERR_CA_* */
+export async function pkiCrl(flags: PkiFlags): Promise<void> {
+  const published: { readonly file: string; readonly bytes: number; readonly nextUpdate: string | null }[] =
+    [];
+  const pki = await openedPki(flags);
+  for (const tenant of tenantsOf(flags))
+    withTenant(pki, tenant, ({ field, office, register }) => {
+      for (const [authority, file] of [
+        [field, pki.layout.crl(tenant)],
+        [office, pki.layout.office.crl(tenant)],
+      ] as const) {
+        const bytes = authority.publishCrl(asker()).length;
+        const next = register.crl(authority.keyId)?.nextUpdateMs;
+        published.push({ file, bytes, nextUpdate: next === undefined ? null : new Date(next).toISOString() });
+      }
+    });
+  if (flags.json === true) printJson({ published });
+  else print(columns(published.map(({ file, nextUpdate }) => [file, `good until ${nextUpdate ?? '?'}`])));
+}
