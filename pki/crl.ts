@@ -1,23 +1,33 @@
 import { type KeyObject, sign, verify } from 'node:crypto';
-import { ECDSA_SHA256, SERIAL_BYTES_MAX } from './certificate.ts';
+import { ECDSA_SHA256 } from './certificate.ts';
 import type { SigningAuthority } from './certify.ts';
+import {
+  type RevocationReason,
+  type RevokedEntry,
+  readEntries,
+  readExtensions,
+  serialText,
+  type TakeEntry,
+  writeEntries,
+} from './crl-entries.ts';
 import {
   contextTag,
   DerCursor,
   der,
-  derAll,
   derBits,
   derOid,
   derTime,
   derUnsigned,
   equalBytes,
-  readBoolean,
   readOctetBits,
   readTimeMs,
   readUnsigned,
   TAG,
 } from './der.ts';
 import { pkiError } from './errors.ts';
+
+export { REVOCATION_REASONS } from './crl-entries.ts';
+export type { RevocationReason, RevokedEntry };
 
 /** A million devices of one operator, all revoked, is about 40 MB: a list beyond that is none of ours. */
 export const CRL_BYTES_MAX = 64 * 1024 * 1024;
@@ -26,24 +36,7 @@ const CRL_NUMBER_BYTES_MAX = 20;
 const OID = {
   authorityKeyId: derOid('2.5.29.35'),
   crlNumber: derOid('2.5.29.20'),
-  reason: derOid('2.5.29.21'),
 };
-
-/** RFC 5280 §5.3.1; only those that this system gives. */
-export const REVOCATION_REASONS = {
-  unspecified: 0,
-  keyCompromise: 1,
-  superseded: 4,
-  cessationOfOperation: 5,
-} as const;
-export type RevocationReason = keyof typeof REVOCATION_REASONS;
-
-export interface RevokedEntry {
-  /** Lower-case hex. */
-  readonly serial: string;
-  readonly atMs: number;
-  readonly reason: RevocationReason;
-}
 
 /** A revocation list as read. `signedBy` is the one thing that makes it trustworthy. */
 export interface CertificateRevocations {
@@ -63,22 +56,7 @@ export function makeCrl(
   authority: SigningAuthority,
   list: Pick<CertificateRevocations, 'number' | 'thisUpdateMs' | 'nextUpdateMs' | 'entries'>,
 ): Uint8Array {
-  const revoked = list.entries.map(({ serial, atMs, reason }) =>
-    der(
-      TAG.sequence,
-      derUnsigned(Buffer.from(serial, 'hex')),
-      derTime(atMs),
-      // §5.3.1: the reason is left out where it is unspecified.
-      ...(reason === 'unspecified'
-        ? []
-        : [
-            der(
-              TAG.sequence,
-              extension(OID.reason, der(TAG.enumerated, Uint8Array.of(REVOCATION_REASONS[reason]))),
-            ),
-          ]),
-    ),
-  );
+  const revoked = writeEntries(list.entries);
   const keyId = Buffer.from(authority.certificate.subjectKeyId ?? '', 'hex');
   const tbs = der(
     TAG.sequence,
@@ -88,7 +66,7 @@ export function makeCrl(
     derTime(list.thisUpdateMs),
     derTime(list.nextUpdateMs),
     // §5.1.2.6: an empty list of entries must be left out.
-    ...(revoked.length === 0 ? [] : [derAll(TAG.sequence, revoked)]),
+    ...(revoked.length === 0 ? [] : [der(TAG.sequence, revoked)]),
     der(
       contextTag(0, 'constructed'),
       der(
@@ -110,12 +88,24 @@ function numberBytes(number: bigint): Uint8Array {
 }
 
 const malformed = (what: string) => pkiError('ERR_TRUST_MALFORMED', `no revocation list of ours: ${what}`);
-const REASON_BY_CODE = new Map(
-  Object.entries(REVOCATION_REASONS).map(([reason, code]) => [code as number, reason as RevocationReason]),
-);
 
-/** @throws ERR_TRUST_MALFORMED, also for delta and indirect lists, which this system does not have */
+/**
+ * A list with its entries, for whoever writes the next one.
+ * @throws ERR_TRUST_MALFORMED, also for delta and indirect lists, which this system does not have
+ */
 export function parseCrl(bytes: Uint8Array): CertificateRevocations {
+  const entries: RevokedEntry[] = [];
+  const list = readCrl(bytes, (serial, atMs, reason) =>
+    entries.push({ serial: serialText(serial), atMs, reason }),
+  );
+  return { ...list, entries };
+}
+
+/**
+ * The same for whoever only asks who is on it: each entry is told once and kept nowhere.
+ * @throws ERR_TRUST_MALFORMED
+ */
+export function readCrl(bytes: Uint8Array, take: TakeEntry): Omit<CertificateRevocations, 'entries'> {
   if (bytes.length > CRL_BYTES_MAX) throw malformed('too long');
   const outer = new DerCursor(bytes);
   const list = outer.enter(TAG.sequence);
@@ -133,7 +123,7 @@ export function parseCrl(bytes: Uint8Array): CertificateRevocations {
   const thisUpdateMs = readTimeMs(body.read());
   const nextUpdateMs = readTimeMs(body.read());
   const revoked = body.optional(TAG.sequence);
-  const entries = revoked === undefined ? [] : readEntries(new DerCursor(revoked.content));
+  if (revoked !== undefined) readEntries(revoked.content, take);
   const wrapper = body.enter(contextTag(0, 'constructed'));
   const { authorityKeyId, number } = readListExtensions(wrapper.enter(TAG.sequence));
   wrapper.end();
@@ -144,33 +134,8 @@ export function parseCrl(bytes: Uint8Array): CertificateRevocations {
     number,
     thisUpdateMs,
     nextUpdateMs,
-    entries,
     signedBy: (publicKey) => verify('sha256', tbs.whole, publicKey, signature),
   };
-}
-
-function readEntries(list: DerCursor): RevokedEntry[] {
-  const entries: RevokedEntry[] = [];
-  while (!list.done) {
-    const entry = list.enter(TAG.sequence);
-    const serial = readUnsigned(entry.read(TAG.integer), SERIAL_BYTES_MAX + 1);
-    const atMs = readTimeMs(entry.read());
-    const extras = entry.optional(TAG.sequence);
-    entry.end();
-    entries.push({ serial, atMs, reason: extras === undefined ? 'unspecified' : readReason(extras.content) });
-  }
-  return entries;
-}
-
-function readReason(bytes: Uint8Array): RevocationReason {
-  let reason: RevocationReason = 'unspecified';
-  for (const { id, critical, value } of readExtensions(new DerCursor(bytes))) {
-    if (equalBytes(id, OID.reason)) {
-      const code = new DerCursor(value).read(TAG.enumerated).content;
-      reason = REASON_BY_CODE.get(code[0] ?? 0) ?? 'unspecified';
-    } else if (critical) throw malformed('an unknown critical extension');
-  }
-  return reason;
 }
 
 function readListExtensions(list: DerCursor): { authorityKeyId: string; number: bigint } {
@@ -186,17 +151,4 @@ function readListExtensions(list: DerCursor): { authorityKeyId: string; number: 
   }
   if (authorityKeyId === undefined || number === undefined) throw malformed('no number or no key identifier');
   return { authorityKeyId, number };
-}
-
-function* readExtensions(
-  list: DerCursor,
-): Generator<{ id: Uint8Array; critical: boolean; value: Uint8Array }> {
-  while (!list.done) {
-    const extra = list.enter(TAG.sequence);
-    const id = extra.read(TAG.oid).whole;
-    const critical = extra.optional(TAG.boolean);
-    const value = extra.read(TAG.octetString).content;
-    extra.end();
-    yield { id, critical: critical !== undefined && readBoolean(critical), value };
-  }
 }

@@ -25,11 +25,30 @@ export const TAG = {
 export const contextTag = (number: number, form: 'primitive' | 'constructed'): number =>
   (form === 'constructed' ? 0xa0 : 0x80) | number;
 
-export interface Element {
+/** One element in place: views of its bytes are made where they are asked for, since a long list asks for few. */
+export class Element {
   readonly tag: number;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #contentStart: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array, start: number, contentStart: number, end: number) {
+    this.tag = bytes[start]!;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#contentStart = contentStart;
+    this.#end = end;
+  }
+
   /** Tag, length and content. */
-  readonly whole: Uint8Array;
-  readonly content: Uint8Array;
+  get whole(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
+  get content(): Uint8Array {
+    return this.#bytes.subarray(this.#contentStart, this.#end);
+  }
 }
 
 const malformed = (what: string) => pkiError('ERR_TRUST_MALFORMED', `no strict DER: ${what}`);
@@ -69,7 +88,7 @@ export class DerCursor {
     const end = at + length;
     if (end > bytes.length) throw malformed('cut short');
     this.#at = end;
-    return { tag: found, whole: bytes.subarray(start, end), content: bytes.subarray(at, end) };
+    return new Element(bytes, start, at, end);
   }
 
   /** The next element where it carries `tag`, else nothing is read. */
@@ -109,28 +128,25 @@ export function readOctetBits(element: Element): Uint8Array {
   return element.content.subarray(1);
 }
 
-const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
-const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
+/** Octets of the two forms, both with seconds and ending in Z. */
+const UTC_TIME_BYTES = 13;
+const GENERALIZED_TIME_BYTES = 15;
+const Z = 0x5a;
 
 /** RFC 5280 §4.1.2.5: UTCTime means 1950 to 2049; both are in UTC and carry seconds. */
-export function readTimeMs(element: Element): number {
-  const text = Buffer.from(element.content).toString('latin1');
-  const match =
-    element.tag === TAG.utcTime
-      ? UTC_TIME.exec(text)
-      : element.tag === TAG.generalizedTime
-        ? GENERALIZED_TIME.exec(text)
-        : null;
-  if (match === null) throw malformed('a time');
-  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const full = element.tag === TAG.utcTime ? year + (year < 50 ? 2000 : 1900) : year;
+export function readTimeMs({ tag, content }: Element): number {
+  const isShort = tag === TAG.utcTime;
+  const bytes = isShort ? UTC_TIME_BYTES : GENERALIZED_TIME_BYTES;
+  if ((!isShort && tag !== TAG.generalizedTime) || content.length !== bytes || content[bytes - 1] !== Z)
+    throw malformed('a time');
+  // From behind, where both forms are alike: …MMDDhhmmssZ.
+  const month = twoDigits(content, bytes - 11);
+  const day = twoDigits(content, bytes - 9);
+  const hour = twoDigits(content, bytes - 7);
+  const minute = twoDigits(content, bytes - 5);
+  const second = twoDigits(content, bytes - 3);
+  const year = twoDigits(content, bytes - 13);
+  const full = isShort ? year + (year < 50 ? 2000 : 1900) : twoDigits(content, 0) * 100 + year;
   const timeMs = Date.UTC(full, month - 1, day, hour, minute, second);
   const back = new Date(timeMs);
   if (
@@ -142,6 +158,13 @@ export function readTimeMs(element: Element): number {
   )
     throw malformed('a time');
   return timeMs;
+}
+
+function twoDigits(bytes: Uint8Array, at: number): number {
+  const tens = bytes[at]! - 0x30;
+  const ones = bytes[at + 1]! - 0x30;
+  if (!(tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9)) throw malformed('a time');
+  return tens * 10 + ones;
 }
 
 function lengthOctets(length: number): number[] {
@@ -157,7 +180,7 @@ export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
 }
 
 /** As `der`, for any number of parts: a revocation list has more entries than a call may have arguments. */
-export function derAll(tag: number, parts: readonly Uint8Array[]): Buffer {
+function derAll(tag: number, parts: readonly Uint8Array[]): Buffer {
   let length = 0;
   for (const part of parts) length += part.length;
   const header = [tag, ...lengthOctets(length)];

@@ -18,6 +18,8 @@ export interface DeviceTrustOptions {
   readonly issuers: readonly PinnedIssuer[];
   readonly root: string | Uint8Array;
   readonly crls?: readonly (string | Uint8Array)[];
+  /** How long after its next update a list still counts; 0, unless told: then its CA's certificates are refused. */
+  readonly crlGraceMs?: number;
   /** Development keys are refused unless this is said. */
   readonly development?: boolean;
   readonly signersMax?: number;
@@ -50,7 +52,9 @@ export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
     cachedMax: options.signersMax ?? SIGNERS_MAX,
     keep: (x509) => x509.publicKey,
   });
-  let revocations = loadRevocations(options.crls ?? [], anchors.authorities);
+  let revocations = loadRevocations(options.crls ?? [], anchors.authorities, {
+    graceMs: options.crlGraceMs ?? 0,
+  });
   return {
     tenant,
     get revocations() {
@@ -67,7 +71,7 @@ export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
       return verified.key;
     },
     replaceCrls(crls) {
-      revocations = loadRevocations(crls, anchors.authorities, revocations);
+      revocations = loadRevocations(crls, anchors.authorities, { previous: revocations });
     },
   };
 }

@@ -3,7 +3,7 @@ import { type PinnedIssuer, pinAuthorities } from './anchors.ts';
 import { parseCertificate } from './certificate.ts';
 import { makeCrl, parseCrl } from './crl.ts';
 import { toPem } from './pem.ts';
-import { loadRevocations } from './revocations.ts';
+import { CRL_GRACE_MS_MAX, checkRevocation, loadRevocations } from './revocations.ts';
 import { DAY_MS, FLUVIUS, makeIssuing, makeLeaf, makeRoot, NOW_MS, ORES } from './testing/field.ts';
 import { openssl, runOpenssl } from './testing/openssl.ts';
 
@@ -51,10 +51,10 @@ describe('revocation lists', () => {
 
   it('are refused when they are older than those in use, or when one has gone missing', () => {
     const inUse = loadRevocations([listOf(ores, ['4f'], 5n), listOf(fluvius, [])], authorities);
-    expect(() => loadRevocations([listOf(ores, [], 4n), listOf(fluvius, [])], authorities, inUse)).toThrow(
-      code('ERR_TRUST_CRL'),
-    );
-    expect(() => loadRevocations([listOf(ores, ['4f'], 6n)], authorities, inUse)).toThrow(
+    expect(() =>
+      loadRevocations([listOf(ores, [], 4n), listOf(fluvius, [])], authorities, { previous: inUse }),
+    ).toThrow(code('ERR_TRUST_CRL'));
+    expect(() => loadRevocations([listOf(ores, ['4f'], 6n)], authorities, { previous: inUse })).toThrow(
       code('ERR_TRUST_CRL'),
     );
   });
@@ -80,6 +80,59 @@ describe('revocation lists', () => {
     expect(list.size).toBe(100_000);
     expect(list.has(oresId, serials[99_999]!)).toBe(true);
   });
+
+  it.skipIf(!openssl)('of 100,000 certificates are read and used by openssl (needs openssl)', () => {
+    const bad = makeLeaf(ores);
+    const serials = Array.from({ length: 99_999 }, (_, at) => (0x40000000 + at).toString(16));
+    const crl = toPem('X509 CRL', listOf(ores, [...serials, parseCertificate(bad.der).serial]));
+    const files = {
+      'root.pem': root.certificatePem,
+      'ca.pem': ores.certificatePem,
+      'crl.pem': crl,
+      'bad.pem': bad.pem,
+      'good.pem': makeLeaf(ores).pem,
+    };
+    const shown = runOpenssl(['crl', '-in', 'crl.pem', '-noout', '-verify', '-CAfile', 'ca.pem'], files);
+    expect(shown.ok, shown.text).toBe(true);
+    const verify = (leaf: string) =>
+      runOpenssl(
+        [
+          'verify',
+          '-x509_strict',
+          '-crl_check',
+          '-attime',
+          String(NOW_MS / 1000),
+          '-CAfile',
+          'root.pem',
+        ].concat(['-untrusted', 'ca.pem', '-CRLfile', 'crl.pem', leaf]),
+        files,
+      );
+    expect(verify('good.pem')).toMatchObject({ ok: true });
+    expect(verify('bad.pem').text).toContain('certificate revoked');
+  });
+
+  it('count beyond their next update for as long as was said, and no longer', () => {
+    const HOUR_MS = 3_600_000;
+    const graceMs = 12 * HOUR_MS;
+    const list = loadRevocations([listOf(ores, ['4f'])], authorities, { graceMs });
+    const next = loadRevocations([listOf(ores, ['4f'], 2n)], authorities, { previous: list });
+    for (const lists of [list, next]) {
+      const ask = (serial: string, hours: number) => () =>
+        checkRevocation(lists, oresId, serial, NOW_MS + DAY_MS + hours * HOUR_MS);
+      expect(ask('50', 12)).not.toThrow();
+      expect(ask('50', 12.01)).toThrow(code('ERR_TRUST_CRL_STALE'));
+      expect(ask('4f', 12)).toThrow(code('ERR_TRUST_REVOKED'));
+    }
+    for (const wrong of [-1, Number.NaN, CRL_GRACE_MS_MAX + 1])
+      expect(() => loadRevocations([], authorities, { graceMs: wrong })).toThrow(RangeError);
+  });
+
+  it.each(['', '0', '4', '004f', 'zz', '4F', '00'.repeat(20), '4f'.repeat(21)])(
+    'are not made with the serial number "%s"',
+    (serial) => {
+      expect(() => listOf(ores, [serial])).toThrow(code('ERR_PKI_DAMAGED'));
+    },
+  );
 
   it('give back what was put in', () => {
     const parsed = parseCrl(listOf(ores, ['7f', '0102'], 300n));

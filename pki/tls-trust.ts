@@ -13,6 +13,8 @@ export interface TlsTrustOptions {
   /** The issuing CAs of all tenants that this front serves. */
   readonly issuers: readonly PinnedIssuer[];
   readonly crls?: readonly (string | Uint8Array)[];
+  /** How long after its next update a list still counts; 0, unless told: then its CA's certificates are refused. */
+  readonly crlGraceMs?: number;
   readonly development?: boolean;
   /**
    * Per tenant, the homes whose devices it takes in as guests. Where it is left out the names in the certificate
@@ -57,7 +59,9 @@ export function createTlsTrust(options: TlsTrustOptions): TlsTrust {
     keep: () => null,
   });
   const { guestHomes } = options;
-  let revocations = loadRevocations(options.crls ?? [], anchors.authorities);
+  let revocations = loadRevocations(options.crls ?? [], anchors.authorities, {
+    graceMs: options.crlGraceMs ?? 0,
+  });
   return {
     get revocations() {
       return revocations;
@@ -79,7 +83,7 @@ export function createTlsTrust(options: TlsTrustOptions): TlsTrust {
     },
     isRevoked: ({ issuer, serial }) => revocations.has(issuer, serial),
     replaceCrls(crls) {
-      revocations = loadRevocations(crls, anchors.authorities, revocations);
+      revocations = loadRevocations(crls, anchors.authorities, { previous: revocations });
     },
   };
 }

@@ -182,6 +182,13 @@ export const FRONT_LIMITS = {
     why: 'a revoked device is out within this time of the list being published; a reload (SIGHUP) does it at once',
     reached: 'the files are looked at, and read again when they changed',
   },
+  crlGraceHours: {
+    value: 0,
+    min: 0,
+    max: 720,
+    why: 'where a CA may be late with its list: how long after its next update nobody is refused yet',
+    reached: 'handshakes of devices of that CA are refused (crl-stale) until it publishes a list',
+  },
   sweepMs: {
     value: 30_000,
     min: 50,

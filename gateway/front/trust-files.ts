@@ -8,6 +8,7 @@ import type { TlsFiles } from './tls-options.ts';
 
 /** Node's `ticketKeys`: 16 bytes of name, 16 of HMAC key, 16 of AES key. */
 const TICKET_KEYS_BYTES = 48;
+const HOUR_MS = 3_600_000;
 
 export interface LoadedTrust {
   readonly trust: TlsTrust;
@@ -29,6 +30,7 @@ export async function loadTrust(config: FrontConfig): Promise<LoadedTrust> {
     root,
     issuers,
     crls: await readAll(crlFiles(config)),
+    crlGraceMs: config.limits.crlGraceHours * HOUR_MS,
     development: config.development,
   });
   return {

@@ -99,6 +99,8 @@ export const routerConfig = z
       revocations: z.array(file).max(64).default([]),
       /** How often the revocation lists are read again. */
       reloadSeconds: whole(1, DAY_SECONDS).default(60),
+      /** How long after its next update a revocation list still counts; then its CA's certificates are refused. */
+      crlGraceHours: whole(0, 720).default(0),
     }),
     mdm,
     later: laterOf(60, 900),

@@ -3,6 +3,8 @@ import { createDeviceTrust, type DeviceTrust } from '../../pki/trust.ts';
 import type { Log } from '../runtime/log.ts';
 import type { RouterConfig } from './config.ts';
 
+const HOUR_MS = 3_600_000;
+
 /**
  * The trust of a router, from its files; revocation lists are read again every `reloadSeconds`.
  * A new list that is missing or wrong is logged and the one in force stays: trust never widens by accident.
@@ -13,7 +15,7 @@ export async function openTrust(
   log: Log,
 ): Promise<{ readonly trust: DeviceTrust; close(): void }> {
   const { tenant, mode } = config;
-  const { root, issuers, revocations, reloadSeconds } = config.trust;
+  const { root, issuers, revocations, reloadSeconds, crlGraceHours } = config.trust;
   const readLists = () => Promise.all(revocations.map((file) => readFile(file, 'utf8')));
   let inForce = await readLists();
   const trust = createDeviceTrust({
@@ -26,6 +28,7 @@ export async function openTrust(
       })),
     ),
     crls: inForce,
+    crlGraceMs: crlGraceHours * HOUR_MS,
     development: mode === 'development',
   });
 

@@ -18,6 +18,8 @@ export interface OfficeTrustOptions {
   /** The office's issuing CAs: a desk pins its tenant's, a device those of its home and guests. */
   readonly issuers: readonly PinnedIssuer[];
   readonly crls?: readonly (string | Uint8Array)[];
+  /** How long after its next update a list still counts; 0, unless told: then its CA's certificates are refused. */
+  readonly crlGraceMs?: number;
   /** Development CAs are refused unless this is said. */
   readonly development?: boolean;
   /** Real time, never a simulated clock's. */
@@ -82,7 +84,9 @@ export function createOfficeTrust(options: OfficeTrustOptions): OfficeTrust {
     cachedMax: 1,
     keep: () => null,
   });
-  let revocations = loadRevocations(options.crls ?? [], anchors.authorities);
+  let revocations = loadRevocations(options.crls ?? [], anchors.authorities, {
+    graceMs: options.crlGraceMs ?? 0,
+  });
   return {
     get revocations() {
       return revocations;
@@ -102,7 +106,7 @@ export function createOfficeTrust(options: OfficeTrustOptions): OfficeTrust {
     },
     isRevoked: ({ issuer, serial }) => revocations.has(issuer, serial),
     replaceCrls(crls) {
-      revocations = loadRevocations(crls, anchors.authorities, revocations);
+      revocations = loadRevocations(crls, anchors.authorities, { previous: revocations });
     },
   };
 }

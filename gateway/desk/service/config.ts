@@ -67,6 +67,8 @@ export const deskConfig = z
     }),
     /** How often revocation lists are read again. */
     reloadSeconds: whole(1, DAY_SECONDS).default(60),
+    /** How long after its next update a revocation list still counts; then its CA's certificates are refused. */
+    crlGraceHours: whole(0, 720).default(0),
     /** Meters, a line of JSON each; read at the start and on SIGHUP. */
     registry: file.optional(),
     /** Whether meters that the file does not name any more are withdrawn: they get no command until it names them. */

@@ -23,18 +23,22 @@ export interface DeskTrust {
   close(): void;
 }
 
+const HOUR_MS = 3_600_000;
+
 const read = (file: string): Promise<string> => readFile(file, 'utf8');
 const readAll = (files: readonly string[]): Promise<string[]> => Promise.all(files.map(read));
 
 /** @throws ERR_TRUST_*, ERR_PKI_*, and what reading the files throws */
 export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Promise<DeskTrust> {
   const { tenant, office, field, reloadSeconds } = config;
+  const crlGraceMs = config.crlGraceHours * HOUR_MS;
   const development = config.mode === 'development';
   const officeRoot = await read(office.root);
   const people = createOfficeTrust({
     root: officeRoot,
     issuers: (await readAll(office.issuing)).map((certificate) => ({ tenant, certificate })),
     crls: await readAll(office.revocations),
+    crlGraceMs,
     development,
     clock,
   });
@@ -48,6 +52,7 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
       })),
     ),
     crls: await readAll(field.revocations),
+    crlGraceMs,
     development,
   });
   const timers = [
