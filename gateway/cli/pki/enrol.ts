@@ -37,6 +37,7 @@ export interface PkiEnrolFlags extends PkiFlags {
 export async function pkiEnrol(file: string | undefined, flags: PkiEnrolFlags): Promise<void> {
   if ((file === undefined) === (flags.csv === undefined)) throw usage('say REQUEST, or --csv FILE');
   if (flags.csv !== undefined) return enrolList(flags.csv, flags);
+  const device = deviceOf(flags.device);
   const checked = await readRequest(file ?? '-');
   const { home: asked, guests: askedGuests } = checked.request;
   if (flags.dryRun === true) {
@@ -44,7 +45,7 @@ export async function pkiEnrol(file: string | undefined, flags: PkiEnrolFlags): 
     return;
   }
   const pki = await openedPki(flags);
-  const { answer, again } = answered(pki, checked, deviceOf(flags.device));
+  const { answer, again } = answered(pki, checked, device);
   writeDocument(flags.out, documentText(answer));
   const { home, guests, request } = answer;
   const root = rootFingerprint(answer.root);
