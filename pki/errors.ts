@@ -12,6 +12,8 @@ export const PKI_ERRORS = {
     'The certificate was issued by nobody who is trusted here: another root (field for office, or the reverse), another tenant whose guests are not accepted, or a certificate that is no CA.',
   ERR_TRUST_SIGNATURE:
     'The certificate names a trusted issuing CA but does not carry its signature: it was tampered with.',
+  ERR_TRUST_SERIAL:
+    'Two certificates of one issuing CA have the same serial number, so that a revocation could not tell them apart: the CA is broken, or its key is used by somebody else. The certificate that came second is refused; find out who made it.',
   ERR_TRUST_PROFILE:
     'The certificate is genuine but was issued for another use (TLS, signature, command signature, key agreement, sealing), or is a CA.',
   ERR_TRUST_IDENTITY:
@@ -30,7 +32,7 @@ export const PKI_ERRORS = {
     'Development keys were met where development mode was not asked for. Use keys of the production PKI, or say development: true.',
   ERR_TRUST_KEY:
     'A key file does not fit its certificate, or the certificate does not fit its purpose. Check both paths.',
-  ERR_PKI_ABSENT: 'There is no development PKI in this folder. Run `hes pki init`, or name another folder.',
+  ERR_PKI_ABSENT: 'There is no PKI in this folder. Run `hes pki init`, or name another folder.',
   ERR_PKI_DAMAGED:
     'A file of the PKI is missing or cannot be read as what it should be. Restore it, or remove the folder to make a new PKI (devices must then be enrolled again).',
   ERR_PKI_RIGHTS:

@@ -125,7 +125,7 @@ function macData(safe: string, password: string): Asn1 {
   return sequence(sequence(algorithm, octets(binary(mac))), octets(binary(salt)), integer(MAC_ITERATIONS));
 }
 
-/** RFC 7292 appendix B.2, for the one block that a key of SHA-256's own length needs. (forge's takes a minute.) */
+/** RFC 7292 appendix B.2, for the one block that a key of SHA-256's own length needs. (forge's hashes in JavaScript.) */
 function macKey(password: string, salt: Uint8Array): Uint8Array {
   // B.1: UTF-16, big-endian, with a zero at its end.
   const text = Buffer.from(`${password}\0`, 'utf16le').swap16();

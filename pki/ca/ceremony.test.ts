@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -66,6 +66,10 @@ describe('a ceremony', () => {
     expect(loadDeskServerKey(layout.office.desk(ORES), { tenant: ORES, passphrase }).key).toContain('BEGIN');
     const sealing = loadSealingKey(layout.sealing(ORES, kid), { tenant: ORES, passphrase });
     expect(Buffer.from(sealing.kid).toString('hex')).toBe(kid);
+    // As the configuration of a service says it.
+    const passphraseFile = join(folder, 'service.pass');
+    writeFileSync(passphraseFile, `${passphrase}\n`, { mode: 0o600 });
+    expect(loadServerKey({ ...layout.front, passphraseFile }).key).toContain('BEGIN PRIVATE KEY');
     expect(() => loadServerKey(layout.front, { passphrase: passphrases.ca })).toThrow(
       code('ERR_PKI_PASSPHRASE'),
     );

@@ -91,7 +91,7 @@ export function pkiRegister(flags: RegisterFlags): void {
               : null;
             done.push({ ...named, device: expected.device, code, error: null });
           } catch (error) {
-            if (!isHesError(error) || csv === undefined || !error.code.startsWith('ERR_CA_CON')) throw error;
+            if (!isHesError(error) || csv === undefined || error.code !== 'ERR_CA_CONFLICT') throw error;
             done.push({ ...named, device: null, code: null, error: error.message });
           }
         }

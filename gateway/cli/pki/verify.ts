@@ -94,7 +94,7 @@ export function verdictOf(file: string, directory: string, atMs: number): Verdic
       throw pkiError('ERR_TRUST_PROFILE', `it is no certificate that this CA issues (${issuer})`);
     parts.good = true;
   } catch (error) {
-    if (!isHesError(error) || !error.code.startsWith('ERR_TRUST')) throw error;
+    if (!isHesError(error) || !error.code.startsWith('ERR_TRUST_')) throw error;
     parts.code = error.code;
     parts.why = error.message;
   }
