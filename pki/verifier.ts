@@ -28,6 +28,8 @@ export class CertificateVerifier<Names extends object, Key> {
   readonly #readNames: (certificate: Certificate, tenant: TenantId) => Names;
   readonly #keep: (x509: X509Certificate) => Key;
   readonly #verified: LruMap<Verified<Key> & Names>;
+  /** The thumbprint of the certificate that was seen under a serial number. */
+  readonly #serials: LruMap<string>;
 
   constructor(
     anchors: Anchors,
@@ -44,6 +46,7 @@ export class CertificateVerifier<Names extends object, Key> {
     this.#readNames = options.readNames;
     this.#keep = options.keep;
     this.#verified = new LruMap(options.cachedMax);
+    this.#serials = new LruMap(options.cachedMax);
   }
 
   /** @throws ERR_TRUST_* */
@@ -56,7 +59,9 @@ export class CertificateVerifier<Names extends object, Key> {
       verified = this.#verifyAnew(der);
       // What is expired or revoked already takes no place in the cache from what is in use.
       this.#checkNow(verified, revocations, atMs);
+      this.#checkSerial(verified);
       this.#verified.set(thumbprint, verified);
+      this.#serials.set(verified.serial, thumbprint);
     } else this.#checkNow(verified, revocations, atMs);
     return verified;
   }
@@ -64,6 +69,17 @@ export class CertificateVerifier<Names extends object, Key> {
   #checkNow(verified: Verified<Key>, revocations: RevocationList, atMs: number): void {
     checkValidity([this.anchors.root, verified.authority.certificate, verified], atMs);
     checkRevocation(revocations, verified.authority.keyId, verified.serial, atMs);
+  }
+
+  /**
+   * RFC 5280 §4.1.2.2: one serial number of one CA is one certificate, because a revocation names nothing else. Of two
+   * the one that is in use stands; how far back that is known is the bound of the cache.
+   */
+  #checkSerial({ serial, authority }: Verified<Key>): void {
+    const known = this.#serials.get(serial);
+    const other = known === undefined ? undefined : this.#verified.get(known);
+    if (other?.authority.keyId === authority.keyId)
+      throw pkiError('ERR_TRUST_SERIAL', 'another certificate of this CA has the same serial number');
   }
 
   #verifyAnew(der: Uint8Array): Verified<Key> & Names {

@@ -25,6 +25,7 @@ const BY_TRUST: Readonly<Record<string, Refusal>> = {
   ERR_TRUST_MALFORMED: 'certificate-malformed',
   ERR_TRUST_ISSUER: 'certificate-untrusted',
   ERR_TRUST_SIGNATURE: 'certificate-untrusted',
+  ERR_TRUST_SERIAL: 'certificate-untrusted',
   ERR_TRUST_PROFILE: 'certificate-profile',
   ERR_TRUST_IDENTITY: 'certificate-identity',
   ERR_TRUST_NOT_YET_VALID: 'certificate-early',

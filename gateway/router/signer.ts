@@ -14,6 +14,7 @@ const REFUSALS_OF_ERRORS: Readonly<Record<string, RefusalCode | 'later'>> = {
   ERR_TRUST_EXPIRED: 'signature',
   ERR_TRUST_ISSUER: 'identity',
   ERR_TRUST_IDENTITY: 'identity',
+  ERR_TRUST_SERIAL: 'identity',
   ERR_TRUST_TENANT: 'identity',
   ERR_TRUST_DEVICE: 'identity',
   ERR_TRUST_REVOKED: 'revoked',

@@ -37,6 +37,7 @@ const REFUSALS: readonly (readonly [prefix: string, code: DeskRefusal])[] = [
   ['ERR_TRUST_ISSUER', 'identity'],
   ['ERR_TRUST_PROFILE', 'identity'],
   ['ERR_TRUST_IDENTITY', 'identity'],
+  ['ERR_TRUST_SERIAL', 'identity'],
   ['ERR_TRUST_TENANT', 'identity'],
   ['ERR_TRUST_DEVICE', 'identity'],
   ['ERR_ENVELOPE_SIGNATURE', 'signature'],
