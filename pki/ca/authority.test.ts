@@ -187,6 +187,25 @@ describe('an authority', () => {
     database.close();
   });
 
+  it('counts what ends soon, and not what was replaced', () => {
+    const { authority, expected, issue, clock } = world();
+    expected();
+    const { certificate, record } = issue();
+    const left = (days: number) => {
+      clock.now = record.notAfterMs - days * DAY_MS;
+      return authority.expiryCounts();
+    };
+    const none = { over: 0, within7: 0, within30: 0, within90: 0 };
+    expect(left(91)).toEqual(none);
+    expect(left(89)).toEqual({ ...none, within90: 1 });
+    expect(left(29)).toEqual({ ...none, within30: 1 });
+    expect(left(6)).toEqual({ ...none, within7: 1 });
+    expect(left(-1)).toEqual({ ...none, over: 1 });
+    clock.now = record.notAfterMs - 6 * DAY_MS;
+    authority.renew({ certificate, publicKey: spki(), by: 'test' });
+    expect(authority.expiryCounts()).toEqual(none);
+  });
+
   it('keeps what a list in force names, and its numbers rise', () => {
     const { authority, register, expected, issue, crl, clock } = world();
     expected();

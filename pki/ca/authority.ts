@@ -36,6 +36,12 @@ export interface AuthorityOptions {
   readonly crl?: { readonly file: string; readonly validityMs: number };
 }
 
+/** When somebody should begin to care, in days: as status, metrics and `hes pki expiring` say it. */
+export const WARN_DAYS = [7, 30, 90] as const;
+const DAY_MS = 86_400_000;
+/** Of certificates in use: past their end, and by the days that are left. */
+export type ExpiryCounts = Readonly<Record<'over' | `within${(typeof WARN_DAYS)[number]}`, number>>;
+
 /** An issuing CA at work. Each of its steps is one transaction with its row of the audit. */
 export interface Authority {
   readonly register: Register;
@@ -68,6 +74,8 @@ export interface Authority {
   revokeDevice(device: DeviceId, why: { readonly reason: RevocationReason; readonly by: string }): number;
   /** Enter a certificate that this CA issued before it had a register. @throws ERR_CA_CERTIFICATE, ERR_CA_KEY */
   adopt(certificate: Uint8Array, by: string): CertificateRecord;
+  /** How many certificates of the register end within the days that somebody is warned of; each counts once. */
+  expiryCounts(): ExpiryCounts;
   /** Sign a list of today and put it in its place. @returns its DER @throws ERR_PKI_BUSY, ERR_PKI_DAMAGED */
   publishCrl(by: string): Uint8Array;
 }
@@ -237,6 +245,20 @@ export function createAuthority(options: AuthorityOptions): Authority {
           throw pkiError('ERR_CA_KEY', 'the key of this certificate has another one in the register');
         return enter(certificate, profile, by, 'adopted');
       }),
+    expiryCounts() {
+      const nowMs = clock.nowMs();
+      const [week, month, quarter] = WARN_DAYS.map((days) => nowMs + days * DAY_MS) as [
+        number,
+        number,
+        number,
+      ];
+      return {
+        over: certificates.countExpiring(0, nowMs),
+        within7: certificates.countExpiring(nowMs, week),
+        within30: certificates.countExpiring(week, month),
+        within90: certificates.countExpiring(month, quarter),
+      };
+    },
     publishCrl: publish,
   };
 }

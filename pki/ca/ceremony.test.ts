@@ -32,7 +32,7 @@ const made = createProductionPki({
 const code = (name: string) => expect.objectContaining({ code: name });
 const open = (passphrase?: string) => openPki({ directory, nowMs, passphrase });
 
-describe('a ceremony', () => {
+describe('a ceremony', { timeout: 60_000 }, () => {
   it('leaves no key in clear, and nothing that others may read', () => {
     const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) =>
       entry.isFile(),

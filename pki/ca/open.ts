@@ -45,6 +45,8 @@ export function openPki(options: {
   readonly directory: string;
   readonly nowMs: number;
   readonly passphrase?: string | undefined;
+  /** Of these alone, where a process is to hold no other tenant's keys. */
+  readonly tenants?: readonly TenantId[];
 }): OpenedPki {
   const { nowMs, passphrase } = options;
   const directory = resolve(options.directory);
@@ -62,6 +64,7 @@ export function openPki(options: {
   const officeAuthorities = new Map<TenantId, SigningAuthority>();
   const vouchers = new Map<TenantId, string>();
   for (const { tenant, kid } of manifest.tenants) {
+    if (options.tenants !== undefined && !options.tenants.includes(tenant)) continue;
     const load = (files: KeyFiles, rootPem: string, world: World) =>
       loadIssuer(files, { tenant, root: rootPem, world, passphrase, nowMs });
     const field = load(layout.issuing(tenant), root.pem, FIELD);

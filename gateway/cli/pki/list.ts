@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { WARN_DAYS } from '../../../pki/ca/authority.ts';
 import { CERTIFICATE_STATES, type CertificateState } from '../../../pki/ca/certificates.ts';
 import { readManifest } from '../../../pki/ca/open.ts';
 import { parseCertificate } from '../../../pki/certificate.ts';
@@ -19,8 +20,6 @@ import { columns, day, print, printJson } from './print.ts';
 
 const PAGE = 1_000;
 const DAY_MS = 86_400_000;
-/** When somebody should begin to care, in days: as logs and status say it. */
-const WARN_DAYS = [7, 30, 90] as const;
 
 export interface ListFlags extends PkiFlags {
   readonly state?: string;

@@ -40,7 +40,7 @@ const person = (file: string, ...more: string[]) =>
   hes('pki', 'issue', 'person', ...common, '--new-passphrase-file', OWN, '--out', file, ...more);
 const an = ['--role', 'operator', '--name', 'an.peeters'];
 
-describe('hes pki of production', () => {
+describe('hes pki of production', { timeout: 60_000 }, () => {
   it('makes nothing with a weak passphrase, without the names of servers, or in a dry run', async () => {
     const weak = initWords.map((word) => (word === CA ? SHORT : word));
     expect(await hes(...weak)).toMatchObject({ exit: EXIT.usage, code: 'ERR_PKI_WEAK' });
@@ -231,7 +231,7 @@ describe('hes pki of production', () => {
   });
 });
 
-describe('hes pki of development', () => {
+describe('hes pki of development', { timeout: 60_000 }, () => {
   it('revokes people who were made before there was a register, and asks for no passphrase', async () => {
     const development = at('development');
     expect((await hes('pki', 'init', '--data', development, '--tenants', 'ores')).exit).toBe(EXIT.ok);

@@ -39,7 +39,7 @@ export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void>
     if (found.length === 0)
       throw pkiError(
         'ERR_CA_CERTIFICATE',
-        `${tenant} has issued nothing to ${what} that could be taken back`,
+        `${tenant} has issued nothing to ${what} that is not revoked already (hes pki crl writes the lists again)`,
       );
     if (flags.dryRun !== true) revoke(what, found, opened, reason);
     const { layout } = opened.pki;
