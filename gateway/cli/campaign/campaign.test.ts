@@ -236,6 +236,8 @@ describe('hes op campaign', () => {
     const watched = await campaign('watch', id, '--json', ...as('ores/supervisor'));
     expect(watched.exit).toBe(EXIT.failed);
     expect(json(watched)).toMatchObject({ state: 'done', totals: { done: 38, failed: 2 } });
+    const shown = await campaign('show', id, ...as('ores/supervisor'));
+    expect(shown.out).toContain('wave 2 of 3, 10 commands: ');
     const results = await campaign('results', id, '--state', 'failed', ...as('ores/supervisor'));
     const rows = results.out.trimEnd().split('\n');
     expect(rows[0]).toBe('device,state,outcome,code,wave,queued,ended,late,command');

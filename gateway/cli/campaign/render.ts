@@ -138,7 +138,7 @@ export function campaignText(view: CampaignView): string {
   const waves = view.waves.map((wave, index) => {
     const { size, done, failed, skipped, open, ready } = wave;
     const mark = index === view.wave && state !== 'done' ? '>' : ' ';
-    return `${mark} wave ${index + 1} of ${number(size)}: ${number(done)} done, ${number(failed)} failed, ${number(skipped)} skipped, ${number(open)} under way, ${number(ready)} to come\n`;
+    return `${mark} wave ${index + 1} of ${view.waves.length}, ${number(size)} commands: ${number(done)} done, ${number(failed)} failed, ${number(skipped)} skipped, ${number(open)} under way, ${number(ready)} to come\n`;
   });
   return `${table(lines)}${waves.join('')}${nextStep(view)}`;
 }

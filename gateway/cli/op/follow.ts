@@ -30,6 +30,8 @@ export async function follow(
   if (hasEnded(latest.state)) return latest;
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), timeoutSeconds * 1_000);
+  const left = (): void => leave(from);
+  process.once('SIGINT', left);
   try {
     const path = withQuery('/v1/events', { device: from.device, id: from.id });
     for await (const event of deskEvents(client.connection, path, { signal: over.signal })) {
@@ -46,8 +48,15 @@ export async function follow(
   } finally {
     clearTimeout(timer);
     over.abort();
+    process.off('SIGINT', left);
   }
   return latest;
+}
+
+/** Ctrl-C ends the waiting, not the command: whoever pressed it has not been told its id yet. */
+function leave({ id }: CommandView): void {
+  process.stderr.write(`no longer waited for; the command goes on: hes op show ${id}\n`);
+  process.kill(process.pid, 'SIGINT');
 }
 
 /** Beside changes there is `gap`: some of them were missed and will not come any more. */

@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCommand } from '../../../protocol/command/command.ts';
 import type { CommandId } from '../../../protocol/command/id.ts';
@@ -145,6 +149,22 @@ describe('hes op', () => {
     expect(exit).toBe(EXIT.refused);
     expect(JSON.parse(out)).toMatchObject({ state: 'refused', code: 'unsupported' });
   });
+
+  it('says at Ctrl-C which command goes on', async () => {
+    const program = fileURLToPath(new URL('../hes.ts', import.meta.url));
+    const words = ['op', 'clock', OTHER, '--wait', '--json', ...as('ores/operator')];
+    const waiting = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const said = text(waiting.stderr);
+    const ended = once(waiting, 'exit');
+    const { items } = await until(() => work.desk.list({ filter: { type: 'clock.sync' }, limit: 1 }));
+    const { id } = items[0]!;
+    // It listens for Ctrl-C once the desk's answer is there.
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    waiting.kill('SIGINT');
+    expect(await ended).toEqual([null, 'SIGINT']);
+    expect(await said).toContain(`hes op show ${id}`);
+    await work.answer(id);
+  }, 30_000);
 
   it('says that it goes on where the time for waiting is over', async () => {
     const { exit, out } = await hes(
