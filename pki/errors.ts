@@ -77,6 +77,14 @@ export const PKI_ERRORS = {
     'A one-time code is unknown, over, or was used before. Have a new one made (`hes pki register --code`).',
   ERR_CA_CONFLICT:
     'A device is registered already with other tenants, another serial number or another birth key; or a list of devices is no list of devices.',
+  ERR_EST_CLIENT:
+    'Who asks for a certificate over EST has not shown who he is: no one-time code, no birth certificate of a manufacturer that is listed, no certificate in use of a device of this CA, or one that is over or revoked.',
+  ERR_EST_ENROLLED:
+    'A first enrolment of a device that has a certificate for this use, or a renewal of one that has none. Renew by the current certificate (simplereenroll); where it is lost, revoke it and make a one-time code.',
+  ERR_EST_REQUEST:
+    'A request to the EST server is none of RFC 7030: path, method, media type, length, or a body that is no base64 of a PKCS#10 request.',
+  ERR_EST_RATE: 'More requests came from one address within a minute than the configuration allows. Wait.',
+  ERR_EST_LISTEN: 'The EST server cannot listen where its configuration says. The cause says why.',
   ERR_PKI_PKCS12:
     'The key, the chain or the password given for a PKCS#12 export cannot be used; the message says which.',
 } as const;
