@@ -119,8 +119,10 @@ export class ForgeWorld {
     this.#bus = new Map(field.tenants.map((tenant) => [tenant, busOf(headEnd, tenant)]));
   }
 
-  static async create(): Promise<ForgeWorld> {
+  /** @param prepare what is done to the field before anybody reads its files */
+  static async create(prepare: (field: Field) => void = () => {}): Promise<ForgeWorld> {
     const field = new Field([ORES, FARYS, RESA]);
+    prepare(field);
     const front = new Front();
     const headEnd = await startHeadEnd(field, { tamper: (bus) => front.tampers(bus) });
     const bus = busOf(headEnd, ORES);
