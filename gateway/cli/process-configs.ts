@@ -1,6 +1,7 @@
 import { mdmStandInConfig } from '../../deploy/mdm-standin/config.ts';
 import { fleetConfig } from '../../meter-emulator/config.ts';
 import { edgeConfig } from '../edge/service/config.ts';
+import { caProcessConfig } from './services/ca-config.ts';
 import { deskProcessConfig } from './services/desk.ts';
 import { frontProcessConfig } from './services/front.ts';
 import { routerProcessConfig } from './services/router.ts';
@@ -12,6 +13,7 @@ export const PROCESS_CONFIGS = {
   front: frontProcessConfig,
   router: routerProcessConfig,
   desk: deskProcessConfig,
+  ca: caProcessConfig,
   mdm: mdmStandInConfig,
   fleet: fleetConfig,
   edge: edgeConfig,

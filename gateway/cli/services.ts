@@ -9,6 +9,7 @@ const SERVICES: Readonly<Record<ServiceName, () => Promise<{ readonly start: Sta
   front: () => import('./services/front.ts'),
   router: () => import('./services/router.ts'),
   desk: () => import('./services/desk.ts'),
+  ca: () => import('./services/ca.ts'),
   mdm: () => import('./services/mdm.ts'),
   fleet: () => import('./services/fleet.ts'),
 };
