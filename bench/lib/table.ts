@@ -1,6 +1,7 @@
 /** The benchmarks by name, in the order in which they run: short ones first. */
 export const BENCHES = {
   p1: '../p1.ts',
+  pki: '../pki.ts',
   bus: '../bus.ts',
   edge: '../edge.ts',
   router: '../router.ts',
