@@ -48,6 +48,7 @@ const CODE_EXITS: Readonly<Record<string, ExitName>> = {
   ERR_EMULATED_POWER: 'conflict',
   ERR_DESK_AIRPLANE: 'refused',
   ERR_DESK_PREPAID: 'refused',
+  ERR_DESK_IMPACT: 'refused',
   ERR_DESK_PROTECTED: 'refused',
   ERR_DESK_BUSY: 'refused',
   ERR_DESK_AHEAD: 'refused',

@@ -17,6 +17,8 @@ export const DESK_ERRORS = {
     'The meter is in airplane mode and takes no command. Only a local action at the meter ends that; the message says since when.',
   ERR_DESK_PREPAID:
     'Airplane mode is not for a meter in prepayment: it would never learn its balance. Take it out of prepayment first.',
+  ERR_DESK_IMPACT:
+    'Airplane mode is not for a meter with the impact tariff, or with a change to it ahead: that tariff needs the communication. Set another plan first.',
   ERR_DESK_PROTECTED:
     'A supply is not cut for credit in the non-disconnection period. The context names the day.',
   ERR_DESK_OWNER:

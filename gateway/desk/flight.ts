@@ -44,6 +44,7 @@ export interface Dispatch {
 const GUARD_CODES: Readonly<Partial<Record<DeskErrorCode, ResultCode>>> = {
   ERR_DESK_AIRPLANE: 'airplane',
   ERR_DESK_PREPAID: 'prepaid',
+  ERR_DESK_IMPACT: 'arguments',
   ERR_DESK_PROTECTED: 'protected',
 };
 

@@ -99,8 +99,8 @@ async function causeOfProposal(
  * the answer may ask again.
  *
  * @throws what `verifyCommand`, `checkSigners` and the trust throw; ERR_DESK_METER, ERR_DESK_OWNER,
- *   ERR_DESK_AIRPLANE, ERR_DESK_PREPAID, ERR_DESK_PROTECTED, ERR_DESK_EXPIRED, ERR_DESK_AHEAD, ERR_DESK_COUNTER,
- *   ERR_DESK_BUSY, ERR_DESK_CONFLICT
+ *   ERR_DESK_AIRPLANE, ERR_DESK_PREPAID, ERR_DESK_IMPACT, ERR_DESK_PROTECTED, ERR_DESK_EXPIRED, ERR_DESK_AHEAD,
+ *   ERR_DESK_COUNTER, ERR_DESK_BUSY, ERR_DESK_CONFLICT
  */
 export async function propose(
   context: DeskContext,

@@ -7,6 +7,9 @@ import { table } from '../op/draft.ts';
 const COLUMNS = ['device', 'medium', 'tariff', 'credit', 'breaker', 'airplane mode', 'last seen'] as const;
 const WIDTHS = [16, 11, 8, 8, 8, 30, 0] as const;
 
+/** Of another tenant's device: its home tenant knows. */
+const UNKNOWN = '?';
+
 const line = (cells: readonly string[]): string =>
   `${cells
     .map((cell, at) => cell.padEnd(WIDTHS[at] ?? 0))
@@ -20,8 +23,8 @@ export function meterLine(meter: MeterView): string {
   return line([
     device,
     medium,
-    tariffPlan,
-    creditMode,
+    tariffPlan ?? UNKNOWN,
+    creditMode ?? UNKNOWN,
     breaker ?? '-',
     airplaneOf(meter),
     lastSeen ?? 'never',
@@ -29,6 +32,7 @@ export function meterLine(meter: MeterView): string {
 }
 
 function airplaneOf({ airplane, airplaneSince }: MeterView): string {
+  if (airplane === null) return UNKNOWN;
   if (!airplane) return '-';
   return airplaneSince === null ? 'yes' : `since ${airplaneSince}`;
 }
@@ -40,10 +44,13 @@ export function meterText(meter: MeterView): string {
   return table([
     ['device', device],
     ['medium', medium],
-    ['tariff plan', `${tariffPlan}${planned}`],
-    ['credit mode', creditMode],
-    ['breaker', breaker ?? '(has none)'],
-    ['airplane mode', airplane ? `${airplaneOf(meter)}; ${AIRPLANE_ENDS}` : 'no'],
+    ['tariff plan', `${tariffPlan ?? UNKNOWN}${planned}`],
+    ['credit mode', creditMode ?? UNKNOWN],
+    ['breaker', breaker ?? (airplane === null ? UNKNOWN : '(has none)')],
+    [
+      'airplane mode',
+      airplane === false ? 'no' : airplane ? `${airplaneOf(meter)}; ${AIRPLANE_ENDS}` : UNKNOWN,
+    ],
     ['last seen', lastSeen ?? 'never'],
     ...channels.map(
       ({ channel, medium: behind, owner }) => [`channel ${channel}`, `${behind} of ${owner}`] as const,

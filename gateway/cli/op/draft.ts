@@ -35,7 +35,11 @@ export function commandOf(
     id: commandIdOf(randomBytes(COMMAND_ID_BYTES)),
     counter,
     notBefore: from,
-    expiry: from + (validSeconds ?? row.expirySeconds),
+    // A span that somebody names counts from now, as he means it, and not from a minute ago.
+    expiry:
+      validSeconds === null
+        ? from + row.expirySeconds
+        : Math.min((notBefore ?? Math.floor(nowMs / 1_000)) + validSeconds, from + row.expirySecondsMax),
     reason,
     ...body,
   };

@@ -158,8 +158,8 @@ describe('hes op', () => {
     const ended = once(waiting, 'exit');
     const { items } = await until(() => work.desk.list({ filter: { type: 'clock.sync' }, limit: 1 }));
     const { id } = items[0]!;
-    // It listens for Ctrl-C once the desk's answer is there.
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    // It listens for Ctrl-C before it watches.
+    while (work.watchers === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     waiting.kill('SIGINT');
     expect(await ended).toEqual([null, 'SIGINT']);
     expect(await said).toContain(`hes op show ${id}`);

@@ -56,7 +56,7 @@ const NO_WRITE = [
 const HEAP = ['--initial-old-space-size=96'];
 
 /** First readings and results stop coming, then they stop being carried, then taken. Nothing is under way between front and routers by then. */
-const STOP_RANK = { fleet: 0, front: 1, router: 1, desk: 2, mdm: 2 } as const;
+const STOP_RANK = { fleet: 0, desk: 1, front: 2, router: 2, mdm: 3 } as const;
 
 /** The registry of the largest fleet is entered before a desk is ready. */
 const DESK_READY_WITHIN_MS = 600_000;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RESULT_CODES, type ResultCode } from '../../../protocol/command/codes.ts';
 import { PLANS, type Plan } from '../../../protocol/command/tariff.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
 import type { Medium } from '../../../protocol/reading.ts';
 import { STORED_STATES, type StoredState } from '../lifecycle/states.ts';
 import { BREAKER_STATES, CREDIT_MODES, type Meter } from '../registry/meter.ts';
@@ -22,11 +23,15 @@ export const meterView = z.strictObject({
   /** The tenant whose device it is. */
   home: z.string(),
   medium,
-  tariffPlan: plan,
+  /** Null where the desk cannot know: of another tenant's device it sees its own channels only. */
+  tariffPlan: plan.nullable(),
   tariffPlanned: z.strictObject({ plan, from: z.string() }).nullable(),
-  creditMode,
+  /** Null where the desk cannot know. */
+  creditMode: creditMode.nullable(),
+  /** Null where there is none, or the desk cannot know. */
   breaker: z.enum(BREAKER_STATES).nullable(),
-  airplane: z.boolean(),
+  /** Null where the desk cannot know. */
+  airplane: z.boolean().nullable(),
   airplaneSince: iso.nullable(),
   lastSeen: iso.nullable(),
   channels: z.array(z.strictObject({ channel: z.int(), medium, owner: z.string() })),
@@ -58,7 +63,21 @@ export type CommandView = z.input<typeof commandView>;
 const isoOfMs = (epochMs: number): string => new Date(epochMs).toISOString();
 const isoOfSeconds = (epochSeconds: number): string => isoOfMs(epochSeconds * 1_000);
 
-export function viewOfMeter(meter: Meter): MeterView {
+/**
+ * A device of another tenant is that tenant's to command: what became of it there, this desk is not told, and what it
+ * does not know it does not claim.
+ */
+const NOT_KNOWN = {
+  tariffPlan: null,
+  tariffPlanned: null,
+  creditMode: null,
+  breaker: null,
+  airplane: null,
+  airplaneSince: null,
+} as const satisfies Partial<MeterView>;
+
+/** @param tenant whose desk shows it */
+export function viewOfMeter(meter: Meter, tenant: TenantId): MeterView {
   const { device, home, medium, tariffPlan, tariffPlanned, creditMode, airplaneSince, lastSeenMs } = meter;
   return {
     device,
@@ -73,6 +92,7 @@ export function viewOfMeter(meter: Meter): MeterView {
     airplaneSince: airplaneSince === null ? null : isoOfSeconds(airplaneSince),
     lastSeen: lastSeenMs === null ? null : isoOfMs(lastSeenMs),
     channels: meter.channels.map(({ channel, medium, owner }) => ({ channel, medium, owner })),
+    ...(home === tenant ? {} : NOT_KNOWN),
   };
 }
 

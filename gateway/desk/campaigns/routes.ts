@@ -86,9 +86,9 @@ export const CAMPAIGN_ROUTES: readonly Route[] = [
     body: z.strictObject({ devices: z.array(deviceId).min(1).max(PREVIEW_MAX) }),
     bytesMax: PREVIEW_BYTES_MAX,
     answer: { status: 200, json: z.strictObject({ items: z.array(meterView.nullable()) }) },
-    async handle({ desk }, { body: { devices } }) {
+    async handle({ desk, tenant }, { body: { devices } }) {
       const meters = await desk.campaigns.meters(devices);
-      return { items: meters.map((meter) => (meter === undefined ? null : viewOfMeter(meter))) };
+      return { items: meters.map((meter) => (meter === undefined ? null : viewOfMeter(meter, tenant))) };
     },
   }),
   route({

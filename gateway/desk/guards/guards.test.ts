@@ -30,6 +30,13 @@ function codeOf(check: () => void): string {
 const body = (type: CommandType, args: object): CommandBody =>
   ({ type, arguments: args }) as unknown as CommandBody;
 
+const STANDING = {
+  airplaneSince: null,
+  creditMode: 'credit',
+  tariffPlan: 'mono',
+  tariffPlanned: null,
+} as const;
+
 describe('the non-disconnection period', () => {
   const winter = [{ yearly: { from: '11-01', to: '03-31' } }] as const;
   const cut = body('breaker.open', { cause: 'credit' });
@@ -83,7 +90,7 @@ describe('the state of a meter', () => {
   it('in airplane mode refuses every command, and says since when and how it ends', () => {
     for (const type of COMMAND_TYPES)
       try {
-        checkMeterState({ airplaneSince: SAMPLE_SECONDS, creditMode: 'credit' }, type);
+        checkMeterState({ ...STANDING, airplaneSince: SAMPLE_SECONDS }, type);
         expect.unreachable();
       } catch (error) {
         expect(isHesError(error, 'ERR_DESK_AIRPLANE') && error.message).toMatch(
@@ -93,10 +100,20 @@ describe('the state of a meter', () => {
   });
 
   it('in prepayment refuses airplane mode alone', () => {
-    const prepaid = { airplaneSince: null, creditMode: 'prepaid' } as const;
+    const prepaid = { ...STANDING, creditMode: 'prepaid' } as const;
     for (const type of COMMAND_TYPES)
       expect(codeOf(() => checkMeterState(prepaid, type))).toBe(
         type === 'airplane.on' ? 'ERR_DESK_PREPAID' : 'none',
+      );
+  });
+
+  it.each([
+    { ...STANDING, tariffPlan: 'impact' },
+    { ...STANDING, tariffPlanned: { plan: 'impact', from: '2027-01-01' } },
+  ] as const)('with the impact tariff, now or soon, refuses airplane mode alone', (impact) => {
+    for (const type of COMMAND_TYPES)
+      expect(codeOf(() => checkMeterState(impact, type))).toBe(
+        type === 'airplane.on' ? 'ERR_DESK_IMPACT' : 'none',
       );
   });
 });

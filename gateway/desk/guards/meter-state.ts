@@ -6,13 +6,15 @@ import type { Meter } from '../registry/meter.ts';
 export const AIRPLANE_ENDS = 'it ends only by a local action at the meter';
 
 /**
- * A meter in airplane mode takes nothing, and one in prepayment does not go there: it would never learn its balance.
- * @throws ERR_DESK_AIRPLANE with `context.since`; ERR_DESK_PREPAID
+ * A meter in airplane mode takes nothing. One in prepayment does not go there, since it would never learn its balance,
+ * nor one with the impact tariff, which is sold only where the meter communicates.
+ * @throws ERR_DESK_AIRPLANE with `context.since`; ERR_DESK_PREPAID; ERR_DESK_IMPACT
  */
 export function checkMeterState(
-  { airplaneSince, creditMode }: Pick<Meter, 'airplaneSince' | 'creditMode'>,
+  meter: Pick<Meter, 'airplaneSince' | 'creditMode' | 'tariffPlan' | 'tariffPlanned'>,
   type: CommandType,
 ): void {
+  const { airplaneSince, creditMode, tariffPlan, tariffPlanned } = meter;
   if (airplaneSince !== null) {
     const since = new Date(airplaneSince * 1_000).toISOString();
     throw deskError(
@@ -23,4 +25,6 @@ export function checkMeterState(
   }
   if (type === 'airplane.on' && creditMode === 'prepaid')
     throw deskError('ERR_DESK_PREPAID', 'a meter in prepayment cannot enter airplane mode');
+  if (type === 'airplane.on' && (tariffPlan === 'impact' || tariffPlanned?.plan === 'impact'))
+    throw deskError('ERR_DESK_IMPACT', 'a meter with the impact tariff cannot enter airplane mode');
 }

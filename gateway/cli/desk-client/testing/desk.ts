@@ -36,6 +36,8 @@ export interface DeskAtWork {
   readonly url: string;
   readonly desk: Desk;
   readonly store: DeskStore;
+  /** Who watches changes at the moment. */
+  readonly watchers: number;
   /** What its meter says of a command that is on its way. */
   answer(id: string, code?: ResultCode): Promise<void>;
   close(): Promise<void>;
@@ -97,6 +99,9 @@ export async function startDeskAtWork(
     url: urlOf(api),
     desk,
     store,
+    get watchers() {
+      return feed.subscribers;
+    },
     async answer(id, code) {
       const { device: of } = (await store.command(id as CommandId))!;
       await desk.claim(of);

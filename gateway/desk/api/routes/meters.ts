@@ -46,7 +46,7 @@ export function meterRoutes(): readonly Route[] {
           ...(after === undefined ? {} : { after }),
           limit,
         });
-        return { items: items.map(viewOfMeter), next };
+        return { items: items.map((meter) => viewOfMeter(meter, store.tenant)), next };
       },
     }),
     route({
@@ -79,7 +79,7 @@ export function meterRoutes(): readonly Route[] {
       async handle({ store }, { params: { device } }) {
         const meter = await store.meter(device);
         if (meter === undefined) throw deskError('ERR_DESK_METER', 'the registry has no such meter');
-        return viewOfMeter(meter);
+        return viewOfMeter(meter, store.tenant);
       },
     }),
     route({
