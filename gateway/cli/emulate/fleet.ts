@@ -19,7 +19,8 @@ const DONE: Readonly<Record<NonNullable<FleetAnswer['did']>, string>> = {
   closed: 'the supply is on again',
   'leak-test': 'the leak test runs: look again in some seconds',
   'next-screen': 'the next screen',
-  nothing: 'the button changed nothing',
+  nothing:
+    'a short press changed nothing (held for three seconds, with --hold, it begins the leak test of gas)',
   ended: 'airplane mode has ended: the meter speaks again',
   'not-silent': 'it was not in airplane mode',
   on: 'power is on',
