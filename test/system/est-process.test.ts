@@ -176,4 +176,9 @@ describe('hes ca', () => {
     const list = parseCrl(derOf('X509 CRL', readFileSync(pki.layout.crl(ORES), 'utf8')));
     expect(list.nextUpdateMs).toBeGreaterThan(nowMs);
   });
+
+  it('ends cleanly when it is told to', async () => {
+    await child.stop();
+    expect(await child.ended).toMatchObject({ code: 0, signal: null });
+  });
 });

@@ -28,7 +28,12 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
   });
   checkMode(pki, mode);
   const { register, field, office } = tenantAuthorities(pki, tenant, clock);
-  const publish = (): void => publishAll([field, office], (error) => log.error({ err: error }, CRL_FAILED));
+  let expiring = 0;
+  const round = (): void => {
+    publishAll([field, office], (error) => log.error({ err: error }, CRL_FAILED));
+    const nowMs = clock.nowMs();
+    expiring = register.certificates.countExpiring(nowMs, nowMs + SOON_MS);
+  };
   try {
     const est = await startEst({
       authority: field,
@@ -41,11 +46,9 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
       count: (name) => counters.count(name),
       onFault: (error) => log.error({ err: error }, 'a request failed here'),
     });
-    counters.gauge('ca.expiring', () =>
-      register.certificates.countExpiring(clock.nowMs(), clock.nowMs() + SOON_MS),
-    );
-    publish();
-    const publishing = setInterval(publish, config.publishCrlSeconds * 1_000);
+    counters.gauge('ca.expiring', () => expiring);
+    round();
+    const publishing = setInterval(round, config.publishCrlSeconds * 1_000);
     const stop = async (): Promise<void> => {
       clearInterval(publishing);
       await est.stop();
