@@ -39,3 +39,4 @@ export {
   type TlsTrust,
   type TlsTrustOptions,
 } from './tls-trust.ts';
+export { TLS_PARAMETERS } from './trust-tls.ts';

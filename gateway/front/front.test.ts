@@ -158,6 +158,20 @@ describe('ticket keys that two fronts share', () => {
     };
     expect(await resumed(shared[1].port)).toBe(true);
     expect(await resumed(door.port)).toBe(false);
+    // Rotated in the file, they are new on both.
+    writeFileSync(ticketKeys, randomBytes(48));
+    for (const at of shared) {
+      await at.front.reload();
+      expect(await resumed(at.port)).toBe(false);
+    }
+    // A file that is no such file changes nothing.
+    const renewed = await Meter.ready(device, shared[0].port);
+    await renewed.until(() => renewed.session !== undefined);
+    await renewed.leave();
+    writeFileSync(ticketKeys, randomBytes(47));
+    await shared[1].front.reload();
+    meter.session = renewed.session;
+    expect(await resumed(shared[1].port)).toBe(true);
     await Promise.all(shared.map((at) => at.stop()));
   });
 });

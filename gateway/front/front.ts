@@ -17,9 +17,10 @@ import { Presence } from './presence.ts';
 import { Warden } from './revocation.ts';
 import { Session } from './session.ts';
 import { Tally } from './tally.ts';
+import { TicketKeys } from './ticket-keys.ts';
 import { trustRefusal } from './tls-failures.ts';
 import { tlsOptions } from './tls-options.ts';
-import { drawTicketKeys, loadTrust, RevocationFiles } from './trust-files.ts';
+import { loadTrust, RevocationFiles } from './trust-files.ts';
 import type { UplinkRoad } from './uplink.ts';
 
 export interface FrontOptions {
@@ -139,15 +140,16 @@ export async function startFront({
     setInterval(() => void warden.reload(), limits.revocationPollMs),
     setInterval(() => warden.closeExpired(), limits.sweepMs),
   ];
-  if (config.tls.ticketKeys === undefined)
-    timers.push(
-      setInterval(() => listener.setTicketKeys(drawTicketKeys()), limits.ticketKeysSeconds * 1_000),
-    );
+  const ticketKeys = new TicketKeys({ file: config.tls.ticketKeys, inForce: tls.ticketKeys, listener, log });
+  timers.push(setInterval(() => void ticketKeys.renew(), ticketKeys.everyMs(limits)));
 
   return {
     port,
     presence,
-    reload: () => warden.reload(true),
+    async reload() {
+      await warden.reload(true);
+      if (config.tls.ticketKeys !== undefined) await ticketKeys.renew();
+    },
     async stop() {
       for (const timer of timers) clearInterval(timer);
       listener.stopAccepting();

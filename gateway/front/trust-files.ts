@@ -48,7 +48,8 @@ export function drawTicketKeys(): Buffer {
   return randomBytes(TICKET_KEYS_BYTES);
 }
 
-async function loadTicketKeys(file: string | undefined): Promise<Buffer> {
+/** @throws ERR_FRONT_FILE, ERR_FRONT_TICKET_KEYS */
+export async function loadTicketKeys(file: string | undefined): Promise<Buffer> {
   if (file === undefined) return drawTicketKeys();
   const keys = await readBytes(file);
   if (keys.length !== TICKET_KEYS_BYTES)

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { TLS_PARAMETERS } from '../../../pki/trust.ts';
 import type { Signer } from '../../../protocol/command/signers.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
@@ -244,6 +245,7 @@ function drain(request: IncomingMessage): void {
 
 const SERVER_OPTIONS = ({ tls }: ApiOptions): ServerOptions => ({
   ...tls,
+  ...TLS_PARAMETERS,
   requestCert: true,
   rejectUnauthorized: true,
   minVersion: 'TLSv1.3',

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
-import type { DeviceIdentity } from '../../../pki/identity.ts';
+import { type DeviceIdentity, TLS_PARAMETERS } from '../../../pki/trust.ts';
 import { LruMap } from '../lru.ts';
 
 /** Where the head-end is. `servername` is the name in its certificate, where that is not `host`. */
@@ -15,9 +15,6 @@ export interface TlsMemory {
   session: Buffer | undefined;
 }
 
-/** P-256 everywhere; the readings are sealed apart from this, so TLS takes the group that costs the least. */
-const GROUPS = 'X25519:P-256';
-
 /** Contexts kept in this process, at some 22 KiB each; making one again costs a quarter of a millisecond. */
 const TLS_CONTEXTS_MAX = 512;
 
@@ -30,8 +27,7 @@ function contextOf({ tls, root }: DeviceIdentity): SecureContext {
       key: tls.key,
       cert: tls.certificate,
       ca: root,
-      ecdhCurve: GROUPS,
-      minVersion: 'TLSv1.2',
+      ...TLS_PARAMETERS,
     }),
   );
 }
