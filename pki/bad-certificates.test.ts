@@ -3,10 +3,11 @@ import { deviceUri } from '../protocol/identity.ts';
 import type { SigningAuthority } from './certify.ts';
 import { makeCrl } from './crl.ts';
 import { createDeviceTrust } from './device-trust.ts';
-import { officeIssuingUri, personUri } from './names.ts';
+import { officeIssuingUri, personUri, sealingUri } from './names.ts';
 import { createOfficeTrust } from './office/trust.ts';
 import { toPem } from './pem.ts';
 import { PROFILES } from './profiles.ts';
+import { recipientOf } from './sealing.ts';
 import { BAD_CERTIFICATES, type Ground, rightBut, sameSerial } from './testing/bad-certificates.ts';
 import { DAY_MS, DEVICE, FLUVIUS, makeIssuing, makeRoot, NOW_MS, ORES } from './testing/field.ts';
 import { ANN, makeOfficeIssuing, makeOfficeRoot, PERSON } from './testing/office.ts';
@@ -159,4 +160,40 @@ describe.each(PLACES)('$at', ({ ground, open }) => {
       expect(text, what).toMatch(says);
     }
   });
+});
+
+describe('a meter that seals', () => {
+  const uri = sealingUri(ORES);
+  const ground: Ground = {
+    ...fieldGround,
+    profile: PROFILES.sealing,
+    wrongProfile: 'deviceAgree',
+    commonName: uri,
+    uri,
+    foreignUri: sealingUri(FLUVIUS),
+  };
+  const ask = (der: Uint8Array) =>
+    recipientOf(toPem('CERTIFICATE', der) + issuing.certificatePem, {
+      tenant: ORES,
+      root: root.certificatePem,
+      atMs: NOW_MS,
+    });
+
+  it('takes the right key of an owner', () => {
+    expect(() => ask(rightBut(ground).der)).not.toThrow();
+  });
+
+  // It has no list of the field: an owner's key that was lost is replaced by a signed notice.
+  it.each(ROWS.filter(({ code }) => code !== 'ERR_TRUST_REVOKED'))(
+    "refuses an owner's key under a certificate $what",
+    ({ row }) => {
+      const { der } = row.make(ground);
+      // Another tenant's name is another profile to it: the name is part of what it asks for.
+      const code =
+        row.code === 'ERR_TRUST_IDENTITY' || row.code === 'ERR_TRUST_PROFILE'
+          ? 'ERR_TRUST_PROFILE'
+          : row.code;
+      expect(() => ask(der)).toThrow(expect.objectContaining({ code }));
+    },
+  );
 });
