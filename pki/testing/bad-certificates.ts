@@ -12,6 +12,8 @@ export interface Ground {
   readonly profile: Profile;
   readonly commonName: string;
   readonly uri: string;
+  /** Hosts, for a server. */
+  readonly dns?: readonly string[];
   /** The same kind of name at another tenant. */
   readonly foreignUri: string;
   /** A profile that its CA issues too, for something else. */
@@ -48,11 +50,11 @@ type Changes = Partial<Omit<CertifyRequest, 'spki'>>;
 
 /** Right in everything but the changes. */
 export function rightBut(ground: Ground, changes: Changes = {}, by = ground.issuing): Leaf {
-  const { profile, commonName, uri, nowMs } = ground;
+  const { profile, commonName, uri, dns = [], nowMs } = ground;
   return makeLeaf(by, {
     profile,
     subject: { commonName },
-    names: { uris: [uri] },
+    names: { uris: [uri], dns },
     notBeforeMs: nowMs - DAY_MS,
     notAfterMs: nowMs + DAY_MS,
     ...changes,

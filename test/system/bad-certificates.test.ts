@@ -1,9 +1,12 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTls } from '../../gateway/edge/uplink/tls.ts';
 import { authorityOf, newKeyPair, type SigningAuthority } from '../../pki/certify.ts';
 import { makeCrl, parseCrl } from '../../pki/crl.ts';
-import { personUri } from '../../pki/names.ts';
+import { FRONT_URI, personUri } from '../../pki/names.ts';
 import { derOf, toPem } from '../../pki/pem.ts';
 import { PROFILES } from '../../pki/profiles.ts';
 import {
@@ -233,5 +236,49 @@ describe('a meter', () => {
   it('obeys the right one', async () => {
     const { der, privateKey } = rightBut(ground());
     expect(await order({ der, privateKey, between: '' }, privateKey)).toBe('executed');
+  });
+});
+
+describe('a meter that connects', () => {
+  /** What only names are wrong in concerns those who read names of ours; a server is known by its host. */
+  const SERVERS = OVER_TLS.filter(
+    ({ row: { code, openssl, what } }) =>
+      (openssl !== null && code !== 'ERR_TRUST_REVOKED') ||
+      code === 'ERR_TRUST_PROFILE' ||
+      what.startsWith('of another'),
+  ).filter(({ what }) => what !== 'that is a CA itself');
+  const ground = (): Ground => ({
+    ...deviceGround,
+    profile: PROFILES.frontServer,
+    wrongProfile: 'deviceTls',
+    commonName: 'localhost',
+    uri: FRONT_URI,
+    dns: ['localhost'],
+    issuing: authorityOfFiles(world.field.pki.layout.headEnd),
+  });
+  const meets = async ({ der, privateKey, between }: Bad): Promise<string> => {
+    const chain = chainOf({ der, privateKey, between });
+    const server = createServer({ key: pemOf(privateKey), cert: chain, ...LAX });
+    server.on('tlsClientError', () => {});
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const at = { host: '127.0.0.1', port, servername: 'localhost' };
+    const socket = startTls(at, meter.identity, { session: undefined });
+    const met = await new Promise<string>((resolve) => {
+      socket.once('secureConnect', () => resolve('met'));
+      socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    });
+    socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+    return met;
+  };
+
+  it('meets the right front', async () => {
+    const { der, privateKey } = rightBut(ground());
+    expect(await meets({ der, privateKey, between: ground().issuing.certificatePem })).toBe('met');
+  });
+
+  it.each(SERVERS)('ends where the front has a certificate $what', async ({ row }) => {
+    expect(await meets(row.make(ground()))).not.toBe('met');
   });
 });
