@@ -7,6 +7,7 @@ import type { Authority } from '../ca/authority.ts';
 import { der, derOid, TAG } from '../der.ts';
 import { pkiError } from '../errors.ts';
 import { CREDENTIAL_NAMES, type CredentialName } from '../request.ts';
+import { TLS_PARAMETERS } from '../trust-tls.ts';
 import { writeCertsOnly } from './cms.ts';
 import { createEnrolment, type Enrolment } from './enrolment.ts';
 import * as limits from './limits.ts';
@@ -118,6 +119,7 @@ export async function startEst(options: EstOptions): Promise<EstServer> {
 
   const server = createServer(
     {
+      ...TLS_PARAMETERS,
       ...tls,
       // Named in the handshake, so that a client knows which of its certificates is meant. Which one opens the door is
       // judged in enrolment.ts: OpenSSL would want a root, and below a root there are other tenants and fronts.
