@@ -30,8 +30,8 @@ export class CommandWakes {
     this.stay = stay;
     this.#everyMs = everyMs;
     this.#pollAtMs = clock.nowMs() + Math.floor(random() * (everyMs ?? 0));
-    // A town that gets its power back does not come at once.
-    schedule.failed('head-end');
+    // A town that gets its power back does not come at once. Readings and polls have a jitter of their own.
+    if (stay) schedule.failed('head-end');
     if (commanded.operations.reportOwed !== null) schedule.added();
   }
 
