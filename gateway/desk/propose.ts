@@ -94,6 +94,26 @@ async function causeOfProposal(
   return rowOf(type).critical ? 'needs-approval' : 'accepted';
 }
 
+/** A command that nothing forbids, into the store, with the row that says how it came to its first state. */
+export async function enter(
+  { transaction, nowMs }: Work,
+  given: Pick<Verified, 'command' | 'payload' | 'digest'> & {
+    readonly signed: Uint8Array;
+    readonly signer: Signer;
+  },
+  cause: Cause,
+): Promise<StoredCommand> {
+  const { command, payload, digest, signed, signer } = given;
+  const { id, device, type, counter, notBefore, expiry, reason } = command;
+  const { person, role } = signer;
+  const state = step('proposed', cause);
+  const proposed = { id, device, type, state, person, role, counter, notBefore, expiry, reason, digest };
+  const stored = await transaction.insert({ ...proposed, proposedAtMs: nowMs }, { payload, signed });
+  const circumstances = { actor: actorOf(signer), reason, digest, atMs: nowMs };
+  await transaction.audit({ ...entryOf(command, cause, circumstances), from: 'proposed', to: state });
+  return stored!;
+}
+
 /**
  * Take a command with its first signature. Proposed again with the same bytes it is the same command: whoever lost
  * the answer may ask again.
@@ -108,7 +128,7 @@ export async function propose(
 ): Promise<StoredCommand> {
   const { command, payload, digest, signers } = verify(context, { device, signed, stage: 'proposed' });
   const signer = signers[0]!;
-  const { id, type, counter, notBefore, expiry, reason } = command;
+  const { id, type } = command;
   return asked(context, command, signer, async (work) => {
     const { transaction, nowMs } = work;
     const before = await transaction.command(id);
@@ -119,30 +139,10 @@ export async function propose(
     await checkMeter(context, work, command);
     await checkQueue(context, work, command, signer);
     const cause = await causeOfProposal(context, work, type, signer);
-    const state = step('proposed', cause);
-    const { person, role } = signer;
-    const stored = await transaction.insert(
-      {
-        id,
-        device,
-        type,
-        state,
-        person,
-        role,
-        counter,
-        notBefore,
-        expiry,
-        reason,
-        digest,
-        proposedAtMs: nowMs,
-      },
-      { payload, signed },
-    );
-    await transaction.countProposal(person, type, nowMs);
-    const circumstances = { actor: actorOf(signer), reason, digest, atMs: nowMs };
-    await transaction.audit({ ...entryOf(command, cause, circumstances), from: 'proposed', to: state });
-    work.changed.push(stored!);
-    return stored!;
+    const stored = await enter(work, { command, payload, digest, signed, signer }, cause);
+    await transaction.countProposal(signer.person, type, nowMs);
+    work.changed.push(stored);
+    return stored;
   });
 }
 

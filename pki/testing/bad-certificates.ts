@@ -168,7 +168,7 @@ export const BAD_CERTIFICATES: readonly BadRow[] = [
     what: 'of another tenant, which names this one',
     code: 'ERR_TRUST_ISSUER',
     openssl: null,
-    why: 'to it every CA under the root is as good as any other',
+    why: 'it makes no difference between the CAs under one root',
     overTls: true,
     make: (ground) => bad(rightBut(ground, {}, ground.foreign), ground.foreign),
   },

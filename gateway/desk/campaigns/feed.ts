@@ -4,8 +4,7 @@ import { actorOf, type DeskContext, entryOf, move, transact, type Work } from '.
 import { deskError } from '../errors.ts';
 import { checkValidity } from '../guards/validity.ts';
 import { isTerminal } from '../lifecycle/states.ts';
-import { step } from '../lifecycle/transitions.ts';
-import { checkMeter, checkQueue, type Verified, verify } from '../propose.ts';
+import { checkMeter, checkQueue, enter, type Verified, verify } from '../propose.ts';
 import type { StoredCommand } from '../store/port.ts';
 import { campaignError } from './errors.ts';
 import type { Proven } from './proven.ts';
@@ -67,12 +66,11 @@ async function admit(
   // Somebody paused it in between.
   if (now?.state !== 'running' || still?.state !== 'ready') return;
   const { command, payload, digest, signers } = verified;
-  const { id, device, type, counter, notBefore, expiry, reason } = command;
+  const { id, type } = command;
   const [first, second] = signers;
-  const { person, role } = first!;
   const before = await transaction.command(id);
   if (before !== undefined) {
-    if (before.digest !== digest || before.person !== person)
+    if (before.digest !== digest || before.person !== first!.person)
       throw deskError('ERR_DESK_CONFLICT', 'the id names another command');
     // Its signer proposed it by itself as well.
     await campaigns.fed(campaign, item.n, nowMs);
@@ -84,26 +82,7 @@ async function admit(
   await checkMeter(context, work, command);
   await checkQueue(context, work, command, first!);
   const cause = second === undefined ? 'accepted' : 'needs-approval';
-  const state = step('proposed', cause);
-  const stored = (await transaction.insert(
-    {
-      id,
-      device,
-      type,
-      state,
-      person,
-      role,
-      counter,
-      notBefore,
-      expiry,
-      reason,
-      digest,
-      proposedAtMs: nowMs,
-    },
-    { payload, signed },
-  ))!;
-  const circumstances = { actor: actorOf(first!), reason, digest, atMs: nowMs };
-  await transaction.audit({ ...entryOf(command, cause, circumstances), from: 'proposed', to: state });
+  const stored = await enter(work, { command, payload, digest, signed, signer: first! }, cause);
   await campaigns.fed(campaign, item.n, nowMs);
   if (second === undefined) work.changed.push(stored);
   else await move(work, stored, 'approved', { actor: actorOf(second), change: { approver: second.person } });
