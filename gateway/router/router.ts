@@ -28,6 +28,12 @@ export interface RouterParts {
   readonly random?: Random;
 }
 
+export interface RunningRouter {
+  /** Read the revocation lists now: what the process does on SIGHUP. */
+  reload(): Promise<void>;
+  stop(): Promise<void>;
+}
+
 interface Road {
   readonly subject: BusSubject;
   /** What its counters begin with. */
@@ -45,7 +51,7 @@ const FINISH_WITHIN_MS = 2_000;
  *
  * @throws ERR_ROUTER_TENANT where bus and configuration disagree; ERR_TRUST_*, ERR_PKI_* for keys and trust
  */
-export async function startRouter(parts: RouterParts): Promise<{ stop(): Promise<void> }> {
+export async function startRouter(parts: RouterParts): Promise<RunningRouter> {
   const { config, bus, log, counters, random = systemRandom } = parts;
   if (bus.tenant !== config.tenant)
     throw routerError('ERR_ROUTER_TENANT', 'bus and configuration are of different tenants', {
@@ -55,7 +61,7 @@ export async function startRouter(parts: RouterParts): Promise<{ stop(): Promise
   const keys = config.sealingKeys.map((files) =>
     loadSealingKey(files, { tenant: config.tenant, development }),
   );
-  const { trust, close: closeTrust } = await openTrust(config, log);
+  const { trust, reload, close: closeTrust } = await openTrust(config, log);
   const client = await createMdmClient(config.mdm);
   const sink = new BatchingSink({
     config: config.mdm,
@@ -122,6 +128,7 @@ export async function startRouter(parts: RouterParts): Promise<{ stop(): Promise
   for (const road of roads) serving.push(await serve(road));
 
   return {
+    reload,
     async stop() {
       stopping = true;
       closeTrust();

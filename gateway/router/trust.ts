@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000;
 export async function openTrust(
   config: RouterConfig,
   log: Log,
-): Promise<{ readonly trust: DeviceTrust; close(): void }> {
+): Promise<{ readonly trust: DeviceTrust; reload(): Promise<void>; close(): void }> {
   const { tenant, mode } = config;
   const { root, issuers, revocations, reloadSeconds, crlGraceHours } = config.trust;
   const readLists = () => Promise.all(revocations.map((file) => readFile(file, 'utf8')));
@@ -32,7 +32,8 @@ export async function openTrust(
     development: mode === 'development',
   });
 
-  const reload = async (): Promise<void> => {
+  let reading: Promise<void> = Promise.resolve();
+  const reloadNow = async (): Promise<void> => {
     try {
       const lists = await readLists();
       if (lists.every((list, at) => list === inForce[at])) return;
@@ -43,6 +44,11 @@ export async function openTrust(
       log.error({ err: error }, 'the revocation lists cannot be renewed; the old ones stay in force');
     }
   };
+  // One after the other: an older list must not overtake a newer one.
+  const reload = (): Promise<void> => {
+    reading = reading.then(reloadNow);
+    return reading;
+  };
   const timer = setInterval(() => void reload(), reloadSeconds * 1_000).unref();
-  return { trust, close: () => clearInterval(timer) };
+  return { trust, reload, close: () => clearInterval(timer) };
 }

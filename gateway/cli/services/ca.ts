@@ -48,6 +48,7 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
     });
     counters.gauge('ca.expiring', () => expiring);
     round();
+    process.on('SIGHUP', round);
     const publishing = setInterval(round, config.publishCrlSeconds * 1_000);
     const stop = async (): Promise<void> => {
       clearInterval(publishing);

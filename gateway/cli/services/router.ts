@@ -12,6 +12,7 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
   const { bus: where, ...config } = await loadConfig(routerProcessConfig, { file });
   const bus = connectLocalBus({ directory: where.directory, tenant: config.tenant, log, counters });
   const router = await startRouter({ config, bus, log, counters });
+  process.on('SIGHUP', () => void router.reload());
   const stop = async (): Promise<void> => {
     await router.stop();
     await bus.close();

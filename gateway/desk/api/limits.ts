@@ -20,8 +20,10 @@ export const BODY_WITHIN_MS = 10_000;
 export const LINES_IDLE_MS = 30_000;
 /** A client that reads nothing for so long is gone. */
 export const STALLED_MS = 30_000;
-/** Comments keep a stream of events open through proxies; a revoked session ends no later than this. */
+/** Comments keep a stream of events open through proxies. */
 export const KEEP_ALIVE_MS = 15_000;
+/** How often connections are held against the end of their certificates; a revocation is not kept waiting for it. */
+export const SWEEP_MS = 15_000;
 
 export const HEADERS_WITHIN_MS = 10_000;
 /** How often node looks for connections that are over their time. */

@@ -40,6 +40,8 @@ export interface ApiOptions {
 
 export interface Api {
   readonly port: number;
+  /** End every connection whose certificate is not believed any more, whatever is under way on it. */
+  closeDistrusted(): void;
   stop(): Promise<void>;
 }
 
@@ -61,6 +63,9 @@ class ApiServer implements Api {
   readonly #match: (method: string, path: string) => Match;
   /** Of requests that are under way. */
   readonly #underWay = new Set<AbortController>();
+  /** After their handshake; as many as CONNECTIONS_MAX. */
+  readonly #connections = new Set<TLSSocket>();
+  readonly #sweep: NodeJS.Timeout;
 
   constructor(options: ApiOptions) {
     this.#options = options;
@@ -74,6 +79,9 @@ class ApiServer implements Api {
     this.#server.headersTimeout = limits.HEADERS_WITHIN_MS;
     this.#server.keepAliveTimeout = limits.IDLE_MS;
     this.#server.on('tlsClientError', () => options.counters.count('api.handshakes.failed'));
+    this.#server.on('secureConnection', (socket) => this.#take(socket));
+    // After a new list it is done at once; this is for what comes to its own end.
+    this.#sweep = setInterval(() => this.closeDistrusted(), limits.SWEEP_MS).unref();
     options.counters.gauge('api.watching', () => options.context.feed.subscribers);
   }
 
@@ -91,8 +99,26 @@ class ApiServer implements Api {
     });
   }
 
+  #take(socket: TLSSocket): void {
+    this.#connections.add(socket);
+    socket.once('close', () => this.#connections.delete(socket));
+  }
+
+  closeDistrusted(): void {
+    const { caller, context, counters } = this.#options;
+    for (const socket of this.#connections)
+      try {
+        callerOf(caller, context.tenant, socket);
+      } catch {
+        // Nothing is said any more: half an answer, or an upload in the middle, has no place for it.
+        counters.count('api.closed.caller');
+        socket.destroy();
+      }
+  }
+
   /** Requests that run may end; streams of events end at once. */
   async stop(): Promise<void> {
+    clearInterval(this.#sweep);
     for (const request of this.#underWay) request.abort();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeIdleConnections();
@@ -120,7 +146,7 @@ class ApiServer implements Api {
   #caller(request: IncomingMessage, response: ServerResponse): Signer | undefined {
     const { caller: trust, context, counters } = this.#options;
     try {
-      return callerOf(trust, context.tenant, request);
+      return callerOf(trust, context.tenant, request.socket as TLSSocket);
     } catch (error) {
       counters.count('api.refused.caller');
       const status = isHesError(error) && error.code === 'ERR_DESK_CALLER' ? 403 : 401;
@@ -173,7 +199,7 @@ class ApiServer implements Api {
     if ('json' in answer) replyJson(response, answer.status, value);
     else if ('lines' in answer) await this.#stream(value as AsyncIterable<unknown>, request, response);
     else if ('events' in answer)
-      await this.#events(value as AsyncIterable<ServerEvent<unknown>>, signal, request, response);
+      await this.#events(value as AsyncIterable<ServerEvent<unknown>>, signal, response);
     else replyNothing(response);
   }
 
@@ -199,20 +225,12 @@ class ApiServer implements Api {
   async #events(
     events: AsyncIterable<ServerEvent<unknown>>,
     signal: AbortSignal,
-    request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const { caller, context } = this.#options;
     beginEvents(response);
     const alive = setInterval(() => {
-      try {
-        callerOf(caller, context.tenant, request);
-        // Nothing piles up at one that takes nothing: it is found out by the next event, or is gone.
-        if (response.writableNeedDrain) return;
-        response.write(': alive\n\n');
-      } catch {
-        response.destroy();
-      }
+      // Nothing piles up at one that takes nothing: it is found out by the next event, or is gone.
+      if (!response.writableNeedDrain) response.write(': alive\n\n');
     }, limits.KEEP_ALIVE_MS);
     try {
       for await (const event of events) {
@@ -257,8 +275,8 @@ const SERVER_OPTIONS = ({ tls }: ApiOptions): ServerOptions => ({
 });
 
 /** @throws what the trust throws; ERR_DESK_CALLER where he is another tenant's */
-function callerOf(trust: CallerTrust, tenant: TenantId, request: IncomingMessage): Signer {
-  const certificate = (request.socket as TLSSocket).getPeerX509Certificate();
+function callerOf(trust: CallerTrust, tenant: TenantId, socket: TLSSocket): Signer {
+  const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) throw deskError('ERR_DESK_CALLER', 'there is no client certificate');
   const caller = trust(certificate);
   if (caller.tenant !== tenant)

@@ -36,7 +36,7 @@ export interface RunningDesk {
   readonly port: number;
   readonly desk: Desk;
   readonly store: DeskStore;
-  /** Read the registry again. */
+  /** Read the revocation lists and the registry again: what the process does on SIGHUP. */
   reload(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -92,7 +92,7 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
       unansweredMax: dispatch.unansweredMax,
       walkPerSecond: dispatch.walkPerSecond,
     });
-    const reload = async (): Promise<void> => {
+    const readRegistry = async (): Promise<void> => {
       if (registry === undefined) return;
       const imported = await importRegistry(
         { file: registry, has: config.registryHas },
@@ -100,7 +100,7 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
       );
       log.info(imported, 'the registry was read');
     };
-    await reload();
+    await readRegistry();
     undo.push(() => desk.campaigns.end());
     undo.push(() => dispatcher.stop());
     undo.push(await serveSignals({ bus, desk, dispatcher, clock, counters, log }));
@@ -125,6 +125,12 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
       feed.close();
       return api.stop();
     });
+    trust.onRenewed(() => api.closeDistrusted());
+    const reload = async (): Promise<void> => {
+      // Whoever was revoked is out before anything that may take its time.
+      await trust.reload();
+      await readRegistry();
+    };
     return { port: api.port, desk, store, reload, stop: undone };
   } catch (error) {
     await undone();

@@ -20,6 +20,10 @@ export interface DeskTrust {
   readonly caller: CallerTrust;
   readonly deviceKeys: DeviceKeys;
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  /** Read the revocation lists now. */
+  reload(): Promise<void>;
+  /** `people` is called each time that other lists of the office are in force: somebody may not be believed any more. */
+  onRenewed(people: () => void): void;
   close(): void;
 }
 
@@ -55,10 +59,15 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
     crlGraceMs,
     development,
   });
-  const timers = [
-    keepCurrent(people, office.revocations, reloadSeconds, log),
-    keepCurrent(devices, field.revocations, reloadSeconds, log),
+  let renewed = (): void => undefined;
+  const lists = [
+    new CurrentLists(people, office.revocations, log, () => renewed()),
+    new CurrentLists(devices, field.revocations, log),
   ];
+  const reload = async (): Promise<void> => {
+    for (const each of lists) await each.reload();
+  };
+  const timer = setInterval(() => void reload(), reloadSeconds * 1_000).unref();
   return {
     signer(certificate) {
       const { publicKey, role, person, ...named } = people.signer(certificate);
@@ -68,9 +77,11 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
     caller: (certificate) => people.caller(certificate),
     deviceKeys: (certificate, device) => devices.signer(certificate, { device, atMs: clock.nowMs() }),
     tls: { ...loadDeskServerKey(config.tls, { tenant, development }), ca: officeRoot },
-    close() {
-      for (const timer of timers) clearInterval(timer);
+    reload,
+    onRenewed(people) {
+      renewed = people;
     },
+    close: () => clearInterval(timer),
   };
 }
 
@@ -80,23 +91,43 @@ function checkTenant(named: TenantId, tenant: TenantId): void {
 }
 
 /** A list that is missing or wrong is logged, and the one in force stays: trust never widens by accident. */
-function keepCurrent(
-  trust: OfficeTrust | DeviceTrust,
-  files: readonly string[],
-  seconds: number,
-  log: Log,
-): NodeJS.Timeout {
-  let inForce = '';
-  const reload = async (): Promise<void> => {
+class CurrentLists {
+  readonly #trust: OfficeTrust | DeviceTrust;
+  readonly #files: readonly string[];
+  readonly #log: Log;
+  readonly #renewed: () => void;
+  #inForce = '';
+  #reading: Promise<void> = Promise.resolve();
+
+  constructor(
+    trust: OfficeTrust | DeviceTrust,
+    files: readonly string[],
+    log: Log,
+    renewed: () => void = () => undefined,
+  ) {
+    this.#trust = trust;
+    this.#files = files;
+    this.#log = log;
+    this.#renewed = renewed;
+  }
+
+  reload(): Promise<void> {
+    // One after the other: an older list must not overtake a newer one.
+    this.#reading = this.#reading.then(() => this.#reloadNow());
+    return this.#reading;
+  }
+
+  async #reloadNow(): Promise<void> {
     try {
-      const lists = await readAll(files);
+      const lists = await readAll(this.#files);
       const text = lists.join('\n');
-      if (text === inForce) return;
-      trust.replaceCrls(lists);
-      inForce = text;
+      if (text === this.#inForce) return;
+      this.#trust.replaceCrls(lists);
+      this.#inForce = text;
     } catch (error) {
-      log.error({ err: error }, 'the revocation lists cannot be renewed; the old ones stay in force');
+      this.#log.error({ err: error }, 'the revocation lists cannot be renewed; the old ones stay in force');
+      return;
     }
-  };
-  return setInterval(() => void reload(), seconds * 1_000).unref();
+    this.#renewed();
+  }
 }
