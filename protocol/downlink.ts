@@ -5,7 +5,7 @@ import { byteString, choice, type Shape } from './cbor/shape.ts';
 import { CborWriter } from './cbor/writer.ts';
 import type { TenantId } from './identity.ts';
 import { TENANT_SHAPE } from './identity-shape.ts';
-import { COMMAND_SEALED_BYTES_MAX } from './limits.ts';
+import { COMMAND_SEALED_BYTES_MAX, NOTICE_BYTES_MAX } from './limits.ts';
 
 /**
  * What desk, front and router say to each other over the bus of one tenant about commands. The device is the
@@ -19,6 +19,8 @@ export interface Downlink {
   readonly home: TenantId;
   /** COSE_Encrypt; empty only asks whether the device is there. */
   readonly sealed: Uint8Array;
+  /** The tenant's word to the device (notice.ts), which is written before the command. */
+  readonly notice?: Uint8Array;
 }
 
 /**
@@ -50,10 +52,24 @@ const LATER = 2;
 
 /** The heads of an array, a tenant and a byte string. */
 const OVERHEAD_BYTES = 64;
-const writer = new CborWriter(COMMAND_SEALED_BYTES_MAX + OVERHEAD_BYTES);
+const writer = new CborWriter(COMMAND_SEALED_BYTES_MAX + NOTICE_BYTES_MAX + OVERHEAD_BYTES);
 
 const sealedShape = byteString(0, COMMAND_SEALED_BYTES_MAX);
-const downlinkShape = row<Downlink>({ home: TENANT_SHAPE, sealed: sealedShape });
+const noticeShape = byteString(1, NOTICE_BYTES_MAX);
+const downlinkShape: Shape<Downlink> = {
+  write(target, { home, sealed, notice }) {
+    target.array(notice === undefined ? 2 : 3);
+    TENANT_SHAPE.write(target, home);
+    sealedShape.write(target, sealed);
+    if (notice !== undefined) noticeShape.write(target, notice);
+  },
+  read(reader) {
+    const count = reader.array(2, 3);
+    const home = TENANT_SHAPE.read(reader);
+    const sealed = sealedShape.read(reader);
+    return { home, sealed, ...(count === 2 ? {} : { notice: noticeShape.read(reader) }) };
+  },
+};
 const awakeShape = row<Awake>({ home: TENANT_SHAPE });
 const answerShape = row<DownlinkAnswer>({ kind: choice(DOWNLINK_ANSWERS) });
 const refusalShape = choice<DeskRefusal>(DESK_REFUSALS);
@@ -99,7 +115,7 @@ function decode<T>(shape: Shape<T>, bytes: Uint8Array): T {
 
 /** The body of `down.command`. @throws ERR_DOWNLINK */
 export const encodeDownlink = (downlink: Downlink): Uint8Array => encode(downlinkShape, downlink);
-/** `sealed` is a view of the bytes. @throws ERR_DOWNLINK */
+/** `sealed` and `notice` are views of the bytes. @throws ERR_DOWNLINK */
 export const decodeDownlink = (bytes: Uint8Array): Downlink => decode(downlinkShape, bytes);
 
 /** The answer to `down.command`. @throws ERR_DOWNLINK */

@@ -103,6 +103,11 @@ export const PROTOCOL_ERRORS = {
   ERR_REPORT_SCHEMA:
     'A member of the report of a device is missing, unknown or out of its range; the context names it, never its value.',
   ERR_REPORT_OTHER: 'A report is about another tenant or device than the one it was checked against.',
+  ERR_NOTICE_CBOR: "An operator's notice to its devices is too large, or no bounded deterministic CBOR.",
+  ERR_NOTICE_VERSION:
+    "An operator's notice to its devices is of a version that this side does not know: update the devices before it is sent.",
+  ERR_NOTICE_SCHEMA:
+    "A member of an operator's notice is missing, unknown or out of its range; the context names it, never its value.",
   ERR_DOWNLINK:
     'What desk, front and router say to each other about commands is none of it: they are of different versions.',
 } as const satisfies Readonly<Record<string, string>>;

@@ -43,8 +43,19 @@ export const SEALED_BYTES_MAX = PAYLOAD_BYTES_MAX + CERTIFICATE_BYTES_MAX + ENVE
 export const RECEIPT_BYTES_MAX = 256;
 /** `later` is back pressure, not a ban: a day index that waits longer than a week is somebody's incident. */
 export const LATER_SECONDS_MAX = 7 * 86_400;
-/** A receipt with the head of its answer. */
-export const ANSWER_BYTES_MAX = RECEIPT_BYTES_MAX + 16;
+/** Issuing CAs of an office that a notice names: the one in force, the next, and room for one more. */
+export const NOTICE_ISSUERS_MAX = 4;
+/** People of one office that were revoked and whose certificates are not over yet; beyond it the office CA is replaced. */
+export const NOTICE_REVOKED_MAX = 256;
+/** RFC 5280 §4.1.2.2, without a leading zero. */
+export const SERIAL_BYTES_MAX = 20;
+/** A usual notice has 2,500 bytes; with 256 people of 17 bytes each and four office CAs of 700 it has 9,000. */
+export const NOTICE_BYTES_MAX = 12_288;
+/** What is signed of it. */
+export const NOTICE_PAYLOAD_BYTES_MAX = NOTICE_BYTES_MAX - CERTIFICATE_BYTES_MAX - 128;
+
+/** A receipt and a notice with the heads of their answer. */
+export const ANSWER_BYTES_MAX = RECEIPT_BYTES_MAX + NOTICE_BYTES_MAX + 16;
 
 /** For a reader that knows no schema. Depth: map, meters, meter, profiles, profile, deltas, number. */
 export const PAYLOAD_BOUNDS: CborBounds = { bytesMax: PAYLOAD_BYTES_MAX, depthMax: 8, itemsMax: 12_000 };
@@ -77,8 +88,8 @@ export const REASON_LENGTH_MAX = 120;
 /** What a device says about a command, without its signature: about 60 bytes. */
 export const OUTCOME_BYTES_MAX = 128;
 export const OUTCOME_SIGNED_BYTES_MAX = OUTCOME_BYTES_MAX + CERTIFICATE_BYTES_MAX + SIGNATURE_OVERHEAD_BYTES;
-/** What a device says of its own state, without its signature: about 40 bytes. */
-export const REPORT_BYTES_MAX = 128;
+/** What a device says of itself, without its signature: about 40 bytes of its state, or its new certificate. */
+export const REPORT_BYTES_MAX = CERTIFICATE_BYTES_MAX + 64;
 export const REPORT_SIGNED_BYTES_MAX = REPORT_BYTES_MAX + CERTIFICATE_BYTES_MAX + SIGNATURE_OVERHEAD_BYTES;
 
 /** For a reader that knows no schema. Depth: map, arguments, windows, window, number. */

@@ -55,9 +55,21 @@ export function signerHeader(certificate: Uint8Array): Uint8Array {
  */
 export function signPayload(payload: Uint8Array, externalAad: Uint8Array, signer: SignerKey): Uint8Array {
   const { certificate, privateKey } = signer;
-  const header = signerHeader(certificate);
+  return signPayloadBy(payload, externalAad, {
+    certificate,
+    sign: (structure) => signEs256(structure, privateKey),
+  });
+}
+
+/** The same by a key that is not in this process: `sign` gives r and s over the bytes. @throws ERR_ENVELOPE_SIZE */
+export function signPayloadBy(
+  payload: Uint8Array,
+  externalAad: Uint8Array,
+  signer: { readonly certificate: Uint8Array; readonly sign: (structure: Uint8Array) => Uint8Array },
+): Uint8Array {
+  const header = signerHeader(signer.certificate);
   const structure = sign1Structure(header, externalAad, payload);
-  const signature = signEs256(structure, privateKey);
+  const signature = signer.sign(structure);
   structure.fill(0);
   return writer.write(() => {
     writer.tag(COSE_TAG.sign1);

@@ -3,7 +3,7 @@ import { type DeviceId, isDeviceId, isTenantId, type TenantId } from './identity
 
 /** What a device sends, and what it may be sent: the last two levels of a topic. */
 export const UP_KINDS = ['index', 'event', 'result'] as const;
-export const DOWN_KINDS = ['receipt', 'command'] as const;
+export const DOWN_KINDS = ['receipt', 'command', 'notice'] as const;
 export type UpKind = (typeof UP_KINDS)[number];
 export type DownKind = (typeof DOWN_KINDS)[number];
 

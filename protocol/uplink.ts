@@ -2,14 +2,19 @@ import { asMessageError, CborError } from './cbor/error.ts';
 import { CborReader } from './cbor/reader.ts';
 import { byteString, choice } from './cbor/shape.ts';
 import { CborWriter } from './cbor/writer.ts';
-import { ANSWER_BYTES_MAX, RECEIPT_BYTES_MAX } from './limits.ts';
+import { ANSWER_BYTES_MAX, NOTICE_BYTES_MAX, RECEIPT_BYTES_MAX } from './limits.ts';
 
 /**
  * What a router answers to the front about one uplink, over the bus. A receipt goes on to the device as it is;
  * a refusal means that none could be made, so the front withholds the PUBACK and closes the connection.
  */
 export type UplinkAnswer =
-  | { readonly kind: 'receipt'; readonly receipt: Uint8Array }
+  | {
+      readonly kind: 'receipt';
+      readonly receipt: Uint8Array;
+      /** The operator's word to a device that seals to an older key of it (notice.ts): it goes before the receipt. */
+      readonly notice?: Uint8Array;
+    }
   | { readonly kind: 'refused'; readonly reason: UplinkRefusal };
 
 /**
@@ -31,6 +36,7 @@ const ANSWER_RECEIPT = 0;
 const ANSWER_REFUSED = 1;
 
 const receiptShape = byteString(1, RECEIPT_BYTES_MAX);
+const noticeShape = byteString(1, NOTICE_BYTES_MAX);
 const reasonShape = choice<UplinkRefusal>(UPLINK_REFUSALS);
 
 const writer = new CborWriter(ANSWER_BYTES_MAX);
@@ -40,11 +46,14 @@ const CODES = { schema: 'ERR_ANSWER', form: 'ERR_ANSWER' } as const;
 export function encodeUplinkAnswer(answer: UplinkAnswer): Uint8Array {
   try {
     return writer.write(() => {
-      writer.array(2);
       if (answer.kind === 'receipt') {
+        const { receipt, notice } = answer;
+        writer.array(notice === undefined ? 2 : 3);
         writer.integer(ANSWER_RECEIPT);
-        receiptShape.write(writer, answer.receipt);
+        receiptShape.write(writer, receipt);
+        if (notice !== undefined) noticeShape.write(writer, notice);
       } else {
+        writer.array(2);
         writer.integer(ANSWER_REFUSED);
         reasonShape.write(writer, answer.reason);
       }
@@ -67,9 +76,12 @@ export function decodeUplinkAnswer(bytes: Uint8Array): UplinkAnswer {
 }
 
 function readAnswer(reader: CborReader): UplinkAnswer {
-  reader.array(2, 2);
+  const count = reader.array(2, 3);
   const kind = reader.integer();
-  if (kind === ANSWER_RECEIPT) return { kind: 'receipt', receipt: receiptShape.read(reader) };
-  if (kind === ANSWER_REFUSED) return { kind: 'refused', reason: reasonShape.read(reader) };
+  if (kind === ANSWER_RECEIPT) {
+    const receipt = receiptShape.read(reader);
+    return { kind: 'receipt', receipt, ...(count === 2 ? {} : { notice: noticeShape.read(reader) }) };
+  }
+  if (kind === ANSWER_REFUSED && count === 2) return { kind: 'refused', reason: reasonShape.read(reader) };
   throw new CborError('ERR_CBOR_SCHEMA', 'expected a receipt or a refusal');
 }
