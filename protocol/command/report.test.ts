@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type CborValue, decodeCbor, encodeCbor, wireInteger } from '../cbor/codec.ts';
 import { claimedSequence } from '../claimed-sequence.ts';
 import { openUplink, sealUplink, verifyUplink } from '../envelope.ts';
 import { isHesError } from '../errors.ts';
 import type { DeviceId, TenantId } from '../identity.ts';
-import { REPORT_SIGNED_BYTES_MAX } from '../limits.ts';
+import { CERTIFICATE_BYTES_MAX, REPORT_BYTES_MAX, REPORT_SIGNED_BYTES_MAX } from '../limits.ts';
 import { signPayload } from '../signed.ts';
 import { arbitraryMessage } from '../testing/cddl/generate.ts';
 import { parseCddl } from '../testing/cddl/parse.ts';
@@ -18,6 +19,7 @@ import {
   decodeReport,
   encodeEvent,
   encodeReport,
+  type KeyReport,
   type Report,
   signReport,
   verifyReport,
@@ -25,6 +27,7 @@ import {
 import { PLANS, type Plan } from './tariff.ts';
 
 const SEED = 20_261_211;
+const BOUNDS = { bytesMax: 4_096, depthMax: 4, itemsMax: 32 };
 const source = ['identity', 'payload', 'envelope', 'command', 'report']
   .map((name) => readFileSync(new URL(`../../docs/protocol/${name}.cddl`, import.meta.url), 'utf8'))
   .join('\n');
@@ -41,6 +44,7 @@ const report: Report = {
 };
 const { signer, publicKey } = sampleSigner();
 const signed = signReport({ report, signer });
+const keyReport: Report = { ...about, time: SAMPLE_SECONDS, certificate: Buffer.alloc(500, 7) };
 const event = { version: 1, ...about, sequence: 9, report: signed } as const;
 
 function codeOf(step: () => unknown): string {
@@ -122,6 +126,11 @@ describe('a report', () => {
       { tariffPlan: 'tri' },
       { time: -1 },
       { airplaneSince: 0.5 },
+      { creditMode: null },
+      { tariffPlan: null },
+      { certificate: new Uint8Array(0) },
+      { certificate: new Uint8Array(2_049) },
+      { certificate: Buffer.alloc(500, 7) },
     ])
       expect(codeOf(() => encodeReport({ ...report, ...change } as unknown as Report))).toBe(
         'ERR_REPORT_SCHEMA',
@@ -133,7 +142,7 @@ describe('a report', () => {
     expect(codeOf(() => decodeReport(Buffer.concat([Buffer.from('a80102', 'hex'), bytes.subarray(3)])))).toBe(
       'ERR_REPORT_VERSION',
     );
-    expect(codeOf(() => decodeReport(new Uint8Array(129)))).toBe('ERR_REPORT_CBOR');
+    expect(codeOf(() => decodeReport(new Uint8Array(REPORT_BYTES_MAX + 1)))).toBe('ERR_REPORT_CBOR');
     for (let length = 0; length < bytes.length; length += 1)
       expect(codeOf(() => decodeReport(bytes.subarray(0, length)))).toBe('ERR_REPORT_CBOR');
   });
@@ -163,6 +172,39 @@ describe('a report', () => {
             validate(rules, 'report', encodeReport(said));
           }
   });
+
+  it('of a new key comes to the desk as the device signed it, up to the longest certificate', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: CERTIFICATE_BYTES_MAX }), (certificate) => {
+        const said: Report = { ...about, time: SAMPLE_SECONDS, certificate };
+        const bytes = signReport({ report: said, signer });
+        expect(bytes.length).toBeLessThanOrEqual(REPORT_SIGNED_BYTES_MAX);
+        const { certificate: read, ...rest } = verifyReport({
+          signed: bytes,
+          about,
+          publicKey,
+        }) as KeyReport;
+        expect(rest).toEqual({ ...about, time: SAMPLE_SECONDS });
+        expect(Buffer.from(read)).toEqual(Buffer.from(certificate));
+        validate(rules, 'key-report', encodeReport(said));
+      }),
+      { seed: SEED, numRuns: 100 },
+    );
+  });
+
+  it('says a state or a key, and never both', () => {
+    const both = encodeCbor(
+      new Map<number, CborValue>([
+        ...(decodeCbor(encodeReport(report), BOUNDS) as Map<number, CborValue>),
+        [4, wireInteger(SAMPLE_SECONDS)],
+        [5, wireInteger(SAMPLE_SECONDS - 60)],
+        [9, Buffer.alloc(500, 7)],
+      ]),
+      BOUNDS,
+    );
+    expect(codeOf(() => decodeReport(both))).toBe('ERR_REPORT_SCHEMA');
+    expect(() => validate(rules, 'report', both)).toThrow();
+  });
 });
 
 describe('an event', () => {
@@ -189,6 +231,7 @@ describe('an event', () => {
 describe('docs/protocol/report.cddl', () => {
   it('is what the code writes', () => {
     validate(rules, 'signed-report', signed);
+    validate(rules, 'signed-report', signReport({ report: keyReport, signer }));
     validate(rules, 'report-event', encodeEvent(event));
   });
 
@@ -207,7 +250,7 @@ describe('docs/protocol/report.cddl', () => {
   it.each([
     ['a breaker more', 'armed: 2', 'armed: 2, ajar: 3'],
     ['a mode less', ', prepaid: 1', ''],
-    ['a member more', '8 => plan,', '8 => plan,\n  9 => uint,'],
+    ['a member more', '8 => plan,', '8 => plan,\n  10 => uint,'],
     ['no plan', '8 => plan,', '? 8 => plan,'],
   ])('is found out where it drifts: %s', (_, from, to) => {
     expect(source).toContain(from);

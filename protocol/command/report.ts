@@ -7,25 +7,34 @@ import { CborWriter } from '../cbor/writer.ts';
 import { HesError } from '../errors.ts';
 import type { DeviceId, TenantId } from '../identity.ts';
 import { DEVICE_SHAPE, TENANT_SHAPE } from '../identity-shape.ts';
-import { EPOCH_SECONDS_MAX, REPORT_BYTES_MAX, REPORT_SIGNED_BYTES_MAX, SEQUENCE_MAX } from '../limits.ts';
+import {
+  CERTIFICATE_BYTES_MAX,
+  EPOCH_SECONDS_MAX,
+  REPORT_BYTES_MAX,
+  REPORT_SIGNED_BYTES_MAX,
+  SEQUENCE_MAX,
+} from '../limits.ts';
 import { type SignerKey, signPayload, verifySigned } from '../signed.ts';
 import { upTopic } from '../topics.ts';
 import { PLANS, type Plan } from './tariff.ts';
 
-/** What a meter's state is, where nobody commanded it to change: signed by the device for the desk. */
+/** What a device says of itself where nobody asked: its state, or its new key. Signed by the device for the desk. */
 
 export type ReportedBreaker = 'open' | 'closed' | 'armed';
 export type ReportedCredit = 'credit' | 'prepaid';
+
+interface About {
+  readonly tenant: TenantId;
+  readonly device: DeviceId;
+  /** Epoch seconds, the device's clock. */
+  readonly time: number;
+}
 
 /**
  * What changed at the meter itself: somebody pressed the button, ended airplane mode, or credit ran out. It says what
  * holds now, not what happened: one that is lost is made good by the next. It holds no reading.
  */
-export interface Report {
-  readonly tenant: TenantId;
-  readonly device: DeviceId;
-  /** Epoch seconds, the device's clock. */
-  readonly time: number;
+export interface StateReport extends About {
   /** Epoch seconds; null where the meter is not in airplane mode. */
   readonly airplaneSince: number | null;
   /** Null where there is none. */
@@ -35,8 +44,25 @@ export interface Report {
   readonly tariffPlan: Plan;
 }
 
-interface Wire extends Report {
+/**
+ * The certificate (DER) of the key that commands are to be sealed to from now on. It goes to a guest's desk too, which
+ * is told nothing else: whether a household prepays is its home operator's to know.
+ */
+export interface KeyReport extends About {
+  readonly certificate: Uint8Array;
+}
+
+export type Report = StateReport | KeyReport;
+
+export const isKeyReport = (report: Report): report is KeyReport => 'certificate' in report;
+
+interface Wire extends About {
   readonly version: 1;
+  readonly airplaneSince: number | null;
+  readonly breaker: ReportedBreaker | null;
+  readonly creditMode: ReportedCredit | null;
+  readonly tariffPlan: Plan | null;
+  readonly certificate: Uint8Array | null;
 }
 
 /** The payload of t/{tenant}/{device}/up/event. The router passes the report to the desk as it is. */
@@ -83,9 +109,43 @@ const wireShape = fields<Wire>({
   time: always(4, epochSeconds),
   airplaneSince: unlessNull(5, epochSeconds),
   breaker: unlessNull(6, choice(BREAKERS)),
-  creditMode: always(7, choice(CREDITS)),
-  tariffPlan: always(8, choice(PLAN_NUMBERS)),
+  creditMode: unlessNull(7, choice(CREDITS)),
+  tariffPlan: unlessNull(8, choice(PLAN_NUMBERS)),
+  certificate: unlessNull(9, byteString(1, CERTIFICATE_BYTES_MAX)),
 });
+
+const NOTHING_SAID = {
+  airplaneSince: null,
+  breaker: null,
+  creditMode: null,
+  tariffPlan: null,
+  certificate: null,
+} as const;
+
+/** One of the two, and nothing of the other: each message has one form. */
+const reportShape: Shape<Report> = {
+  write(target, report) {
+    const wire: Wire = { ...NOTHING_SAID, ...report, version: VERSION };
+    reportOf(wire);
+    wireShape.write(target, wire);
+  },
+  read: (reader) => reportOf(wireShape.read(reader)),
+};
+
+function reportOf({ version: _, certificate, ...said }: Wire): Report {
+  const { tenant, device, time, creditMode, tariffPlan, ...rest } = said;
+  const about = { tenant, device, time };
+  if (certificate === null) {
+    fits(creditMode !== null && tariffPlan !== null, 'a state or a certificate');
+    return { ...about, ...rest, creditMode, tariffPlan };
+  }
+  const state = [creditMode, tariffPlan, ...Object.values(rest)];
+  fits(
+    state.every((value) => value === null),
+    'a state or a certificate, not both',
+  );
+  return { ...about, certificate };
+}
 
 const eventShape = fields<ReportEvent>({
   version: always(1, REPORT_VERSION),
@@ -125,13 +185,12 @@ function decode<T>(shape: Shape<T>, bytes: Uint8Array, bytesMax: number): T {
 
 /** @throws ERR_REPORT_SCHEMA */
 export function encodeReport(report: Report): Uint8Array {
-  return encode(wireShape, { ...report, version: VERSION });
+  return encode(reportShape, report);
 }
 
 /** @throws ERR_REPORT_CBOR, ERR_REPORT_VERSION, ERR_REPORT_SCHEMA */
 export function decodeReport(bytes: Uint8Array): Report {
-  const { version: _, ...report } = decode(wireShape, bytes, REPORT_BYTES_MAX);
-  return report;
+  return decode(reportShape, bytes, REPORT_BYTES_MAX);
 }
 
 /** @throws ERR_REPORT_SCHEMA */
