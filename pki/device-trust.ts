@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 import { type PinnedIssuer, pinAuthorities } from './anchors.ts';
 import { DeviceVerifier } from './device-certificate.ts';
+import { type Ending, endingsOf } from './endings.ts';
 import { pkiError } from './errors.ts';
 import { PROFILES } from './profiles.ts';
 import { loadRevocations, type RevocationList } from './revocations.ts';
@@ -29,6 +30,8 @@ export interface DeviceTrustOptions {
 export interface DeviceTrust {
   readonly tenant: TenantId;
   readonly revocations: RevocationList;
+  /** When the CAs and their lists end. */
+  readonly endings: readonly Ending[];
 
   /**
    * The key that a device signs with, after every check of its signature certificate (DER).
@@ -59,6 +62,9 @@ export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
     tenant,
     get revocations() {
       return revocations;
+    },
+    get endings() {
+      return endingsOf(anchors, revocations);
     },
     signer(certificate, { device, atMs }) {
       const verified = verifier.verify(certificate, revocations, atMs);

@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 import { type PinnedIssuer, pinAuthorities } from './anchors.ts';
 import { DeviceVerifier } from './device-certificate.ts';
+import { type Ending, endingsOf } from './endings.ts';
 import { PROFILES } from './profiles.ts';
 import { loadRevocations, type RevocationList } from './revocations.ts';
 
@@ -41,6 +42,8 @@ export interface TlsIdentity {
 /** Which devices the front lets in. */
 export interface TlsTrust {
   readonly revocations: RevocationList;
+  /** When the CAs and their lists end. */
+  readonly endings: readonly Ending[];
   /** @throws ERR_TRUST_* as DeviceTrust.signer, save _TENANT and _DEVICE */
   identity(certificate: X509Certificate | Uint8Array, options: { readonly atMs: number }): TlsIdentity;
   /** For the sweep over live sessions after `replaceCrls`. */
@@ -65,6 +68,9 @@ export function createTlsTrust(options: TlsTrustOptions): TlsTrust {
   return {
     get revocations() {
       return revocations;
+    },
+    get endings() {
+      return endingsOf(anchors, revocations);
     },
     identity(certificate, { atMs }) {
       const der = certificate instanceof Uint8Array ? certificate : certificate.raw;

@@ -9,6 +9,7 @@ export {
   type DeviceTrustOptions,
   SIGNERS_MAX,
 } from './device-trust.ts';
+export { type Ending, endOfCertificate } from './endings.ts';
 export { PKI_ERRORS, type PkiErrorCode } from './errors.ts';
 export {
   type DeviceIdentity,
@@ -20,6 +21,7 @@ export {
 } from './identity.ts';
 export { type KeyFiles, loadDeskServerKey, loadSealingKey, loadServerKey, type ServerKey } from './keys.ts';
 export type { OfficeName } from './names.ts';
+export { applyNotice, type CheckedNotice, noticeSealingKid, readNotice, withNotice } from './notice-apply.ts';
 export { officeTrustOf } from './office/device.ts';
 export {
   createOfficeTrust,

@@ -1,10 +1,12 @@
 import type { TLSSocket } from 'node:tls';
+import { endOfCertificate } from '../../pki/trust.ts';
 import { encodeDownlinkAnswer } from '../../protocol/downlink.ts';
 import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import type { TenantBus } from '../bus/port.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import type { Counters } from '../runtime/counters.ts';
+import { watchExpiry } from '../runtime/expiry.ts';
 import type { Log } from '../runtime/log.ts';
 import { AwakeNotices } from './awake.ts';
 import { TenantBroker } from './broker.ts';
@@ -140,6 +142,15 @@ export async function startFront({
     setInterval(() => void warden.reload(), limits.revocationPollMs),
     setInterval(() => warden.closeExpired(), limits.sweepMs),
   ];
+  const expiry = watchExpiry({
+    read: () => [
+      { kind: 'certificate', what: 'server', notAfterMs: endOfCertificate(tls.certificate) },
+      ...trust.endings,
+    ],
+    clock,
+    log,
+    counters,
+  });
   const ticketKeys = new TicketKeys({ file: config.tls.ticketKeys, inForce: tls.ticketKeys, listener, log });
   timers.push(setInterval(() => void ticketKeys.renew(), ticketKeys.everyMs(limits)));
 
@@ -148,10 +159,12 @@ export async function startFront({
     presence,
     async reload() {
       await warden.reload(true);
+      expiry.look();
       if (config.tls.ticketKeys !== undefined) await ticketKeys.renew();
     },
     async stop() {
       for (const timer of timers) clearInterval(timer);
+      expiry.stop();
       listener.stopAccepting();
       for (const session of presence.sessions()) session.endWhenAnswered('stopping');
       await answersOrTimeout(held, limits.stopTimeoutMs);

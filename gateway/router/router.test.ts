@@ -15,7 +15,7 @@ import { Counters } from '../runtime/counters.ts';
 import { silentLog } from '../runtime/log.ts';
 import { seededRandom } from '../runtime/random.ts';
 import { routerConfig } from './config.ts';
-import { startRouter } from './router.ts';
+import { type RunningRouter, startRouter } from './router.ts';
 import { householdIndex, MIDNIGHT_SECONDS } from './testing/household.ts';
 import { InProcessBus } from './testing/local-bus.ts';
 import { createWorld, type World } from './testing/world.ts';
@@ -35,7 +35,7 @@ describe('a router', () => {
   let mdm: MdmStandIn;
   let bus: InProcessBus;
   let counters: Counters;
-  let router: { stop(): Promise<void> } | undefined;
+  let router: RunningRouter | undefined;
 
   beforeEach(async () => {
     mdm = await startMdmStandIn({ tenant: ORES, port: 0 });
@@ -181,6 +181,17 @@ describe('a router', () => {
     await expect
       .poll(() => send(7, thief), { timeout: 5_000, interval: 200 })
       .toMatchObject({ verdict: 'refused', code: 'revoked' });
+  });
+
+  it('refuses a device that it remembers as soon as it is told to read its lists, as by SIGHUP', async () => {
+    const thief = world.device(ORES);
+    const { trust } = configOf();
+    const list = [world.pki.layout.crl(ORES)];
+    await start({ trust: { ...trust, revocations: list, reloadSeconds: 86_400 } });
+    expect(await send(6, thief)).toMatchObject({ verdict: 'delivered' });
+    revokeDevice(world.pki, thief, { nowMs: Date.now() });
+    await router!.reload();
+    expect(await send(7, thief)).toMatchObject({ verdict: 'refused', code: 'revoked' });
   });
 
   it('finishes what it has begun when it is stopped', async () => {

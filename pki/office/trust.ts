@@ -2,6 +2,7 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { TenantId } from '../../protocol/identity.ts';
 import { isNamed, type PinnedIssuer, pinAuthorities } from '../anchors.ts';
 import type { Certificate } from '../certificate.ts';
+import { type Ending, endingsOf } from '../endings.ts';
 import { pkiError } from '../errors.ts';
 import { deskUri, type OfficeName, parsePersonUri } from '../names.ts';
 import { PROFILES } from '../profiles.ts';
@@ -44,6 +45,8 @@ export interface OfficeCaller extends OfficeName {
 /** Whom an operator's people and systems are believed to be: asked by its desk, and by every meter. */
 export interface OfficeTrust {
   readonly revocations: RevocationList;
+  /** When the CAs and their lists end, each name behind `office.` */
+  readonly endings: readonly Ending[];
   /**
    * Who signed with the key of this certificate (DER), of the profile `personSign`. Which tenant may command what is
    * the caller's to check.
@@ -90,6 +93,9 @@ export function createOfficeTrust(options: OfficeTrustOptions): OfficeTrust {
   return {
     get revocations() {
       return revocations;
+    },
+    get endings() {
+      return endingsOf(anchors, revocations, 'office.');
     },
     signer(certificate) {
       const { tenant, role, person, key } = signers.verify(certificate, revocations, clock.nowMs());
