@@ -4,10 +4,12 @@ import type { BusRequest, BusSubject, TenantBus } from '../bus/port.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { clockOf } from '../runtime/clock-config.ts';
 import type { Counters } from '../runtime/counters.ts';
+import { watchExpiry } from '../runtime/expiry.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import type { RouterConfig } from './config.ts';
 import { createDeskLine } from './desk.ts';
+import { readEndings } from './endings.ts';
 import { routerError } from './errors.ts';
 import { BatchingSink } from './mdm/batching-sink.ts';
 import { createMdmClient } from './mdm/client.ts';
@@ -62,6 +64,12 @@ export async function startRouter(parts: RouterParts): Promise<RunningRouter> {
     loadSealingKey(files, { tenant: config.tenant, development }),
   );
   const { trust, reload, close: closeTrust } = await openTrust(config, log);
+  const expiry = watchExpiry({
+    read: await readEndings(config, trust),
+    clock: systemClock,
+    log,
+    counters,
+  });
   const client = await createMdmClient(config.mdm);
   const sink = new BatchingSink({
     config: config.mdm,
@@ -128,10 +136,14 @@ export async function startRouter(parts: RouterParts): Promise<RunningRouter> {
   for (const road of roads) serving.push(await serve(road));
 
   return {
-    reload,
+    async reload() {
+      await reload();
+      expiry.look();
+    },
     async stop() {
       stopping = true;
       closeTrust();
+      expiry.stop();
       const served = Promise.all(serving.map((subject) => subject.stop()));
       const grace = setTimeout(() => void sink.close(), FINISH_WITHIN_MS);
       await served;

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { Authority } from '../../../pki/ca/authority.ts';
+import type { Authority, ExpiryCounts } from '../../../pki/ca/authority.ts';
 import { type OpenedPki, openPki, tenantAuthorities } from '../../../pki/ca/open.ts';
 import { readPassphrase } from '../../../pki/encrypted-key.ts';
 import { pkiError } from '../../../pki/errors.ts';
@@ -8,8 +8,10 @@ import { readText, withFile } from '../../../pki/files.ts';
 import { loadServerKey } from '../../../pki/keys.ts';
 import { readPem } from '../../../pki/pem.ts';
 import { loadConfig } from '../../runtime/config.ts';
+import { watchExpiry } from '../../runtime/expiry.ts';
 import type { RunningService, ServiceContext } from '../../runtime/service.ts';
 import { caProcessConfig } from './ca-config.ts';
+import { createLaggards, endingsOfCa } from './ca-endings.ts';
 
 const DAY_MS = 86_400_000;
 /** As many days ahead as a visit to a meter takes to arrange. */
@@ -28,30 +30,49 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
   });
   checkMode(pki, mode);
   const { register, field, office } = tenantAuthorities(pki, tenant, clock);
+  const manufacturers = config.manufacturers.flatMap(manufacturersOf);
+  const laggards = createLaggards(log);
   let expiring = 0;
+  let counts = field.expiryCounts();
   const round = (): void => {
     publishAll([field, office], (error) => log.error({ err: error }, CRL_FAILED));
     const nowMs = clock.nowMs();
     expiring = register.certificates.countExpiring(nowMs, nowMs + SOON_MS);
+    counts = field.expiryCounts();
+    laggards(counts, nowMs);
   };
   try {
+    const tls = loadServerKey(config.tls, { development: mode === 'development' });
     const est = await startEst({
       authority: field,
       cacerts: [pki.root.certificate.der, field.issuer.certificate.der],
-      manufacturers: config.manufacturers.flatMap(manufacturersOf),
+      manufacturers,
       clock,
       listen: config.listen,
-      tls: loadServerKey(config.tls, { development: mode === 'development' }),
+      tls,
       perMinute: config.perAddressPerMinute,
       count: (name) => counters.count(name),
       onFault: (error) => log.error({ err: error }, 'a request failed here'),
     });
     counters.gauge('ca.expiring', () => expiring);
+    for (const name of Object.keys(counts) as (keyof ExpiryCounts)[])
+      counters.gauge(`ca.expiring.${name}`, () => counts[name]);
     round();
-    process.on('SIGHUP', round);
+    const roots = { field: pki.root.certificate.der, office: pki.office?.root };
+    const expiry = watchExpiry({
+      read: () => endingsOfCa({ field, office, roots, server: tls.cert, manufacturers }),
+      clock,
+      log,
+      counters,
+    });
+    process.on('SIGHUP', () => {
+      round();
+      expiry.look();
+    });
     const publishing = setInterval(round, config.publishCrlSeconds * 1_000);
     const stop = async (): Promise<void> => {
       clearInterval(publishing);
+      expiry.stop();
       await est.stop();
       register.close();
     };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { TenantBus } from '../../bus/port.ts';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
 import type { Counters } from '../../runtime/counters.ts';
+import { watchExpiry } from '../../runtime/expiry.ts';
 import type { Log } from '../../runtime/log.ts';
 import { type Random, systemRandom } from '../../runtime/random.ts';
 import { ChangeFeed } from '../api/feed.ts';
@@ -56,7 +57,8 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
       context: { bus: bus.tenant, tenant },
     });
   const trust = await openTrust(config, clock, log);
-  const undo: (() => Promise<void> | void)[] = [() => trust.close()];
+  const expiry = watchExpiry({ read: () => trust.endings, clock, log, counters });
+  const undo: (() => Promise<void> | void)[] = [() => trust.close(), () => expiry.stop()];
   const undone = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
   };
@@ -129,6 +131,7 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
     const reload = async (): Promise<void> => {
       // Whoever was revoked is out before anything that may take its time.
       await trust.reload();
+      expiry.look();
       await readRegistry();
     };
     return { port: api.port, desk, store, reload, stop: undone };

@@ -3,6 +3,8 @@ import {
   createDeviceTrust,
   createOfficeTrust,
   type DeviceTrust,
+  type Ending,
+  endOfCertificate,
   loadDeskServerKey,
   type OfficeTrust,
 } from '../../../pki/trust.ts';
@@ -20,6 +22,8 @@ export interface DeskTrust {
   readonly caller: CallerTrust;
   readonly deviceKeys: DeviceKeys;
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  /** What ends by itself: the certificate of the API, the CAs of office and field, and their lists. */
+  readonly endings: readonly Ending[];
   /** Read the revocation lists now. */
   reload(): Promise<void>;
   /** `people` is called each time that other lists of the office are in force: somebody may not be believed any more. */
@@ -59,6 +63,7 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
     crlGraceMs,
     development,
   });
+  const tls = loadDeskServerKey(config.tls, { tenant, development });
   let renewed = (): void => undefined;
   const lists = [
     new CurrentLists(people, office.revocations, log, () => renewed()),
@@ -76,7 +81,11 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
     },
     caller: (certificate) => people.caller(certificate),
     deviceKeys: (certificate, device) => devices.signer(certificate, { device, atMs: clock.nowMs() }),
-    tls: { ...loadDeskServerKey(config.tls, { tenant, development }), ca: officeRoot },
+    tls: { ...tls, ca: officeRoot },
+    get endings() {
+      const server = { kind: 'certificate', what: 'server', notAfterMs: endOfCertificate(tls.cert) } as const;
+      return [server, ...people.endings, ...devices.endings];
+    },
     reload,
     onRenewed(people) {
       renewed = people;

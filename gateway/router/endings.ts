@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises';
+import { type DeviceTrust, type Ending, endOfCertificate } from '../../pki/trust.ts';
+import type { RouterConfig } from './config.ts';
+
+const ends = async (file: string): Promise<number> => endOfCertificate(await readFile(file));
+
+/**
+ * What a router relies on and what ends. Of several sealing keys the last counts: while one is rolled over, the other is
+ * meant to end.
+ * @throws what reading the files throws
+ */
+export async function readEndings(
+  { sealingKeys, mdm }: Pick<RouterConfig, 'sealingKeys' | 'mdm'>,
+  trust: DeviceTrust,
+): Promise<() => readonly Ending[]> {
+  const sealing = await Promise.all(sealingKeys.map(({ certificate }) => ends(certificate)));
+  const client = mdm.tls?.certificate;
+  const own: Ending[] = [{ kind: 'certificate', what: 'sealing', notAfterMs: Math.max(...sealing) }];
+  if (client !== undefined)
+    own.push({ kind: 'certificate', what: 'mdm.client', notAfterMs: await ends(client) });
+  return () => [...own, ...trust.endings];
+}
