@@ -5,7 +5,8 @@ import { manualClock } from '../runtime/clock.ts';
 import { counted, type Door, Field, ORES, openDoor } from './testing/fixture.ts';
 import { Meter } from './testing/meter.ts';
 
-const SIX_YEARS_MS = 6 * 365 * 86_400_000;
+const DAY_MS = 86_400_000;
+const SIX_YEARS_MS = 6 * 365 * DAY_MS;
 
 let field: Field;
 let door: Door | undefined;
@@ -56,6 +57,21 @@ describe('a live session', () => {
     await at.front.reload();
     await meter.untilClosed();
     expect(at.counters.get('sessions')).toBe(0);
+  });
+});
+
+describe('a front', () => {
+  it('shows how long its certificate, the CAs and the lists are good for', async () => {
+    const at = await openDoor(field, { clock: manualClock(Date.now() + 1_806 * DAY_MS) });
+    door = at;
+    const left = at.counters.snapshot();
+    expect(left['certificate.days_left.server']).toBe(19);
+    for (const name of [
+      'certificate.days_left.root',
+      'certificate.days_left.issuing.ores',
+      'crl.days_left.ores',
+    ])
+      expect(left[name]).toBeGreaterThan(365);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { EndingView } from './ending.ts';
 import type { TenantReport } from './report.ts';
 
 /** What the terminal shows of a running head-end: counts per operator, never a reading. */
@@ -8,12 +9,15 @@ export interface View {
   readonly refusals: Readonly<Record<string, number>>;
   /** Ends of commands since the start, by their state, and how many are on their way; left out without desks. */
   readonly commands?: Readonly<Record<string, number>>;
+  /** Certificates and lists that somebody should renew, the first to end first. */
+  readonly endings?: readonly EndingView[];
   readonly processes: { readonly up: number; readonly all: number; readonly restarts: number };
   readonly footer: string;
 }
 
 const BAR_WIDTH = 20;
 const REASONS_SHOWN_MAX = 8;
+const ENDINGS_SHOWN_MAX = 4;
 
 export function renderDashboard(view: View, columns: number): string[] {
   const nameWidth = Math.max(8, ...view.tenants.map((row) => row.name.length));
@@ -31,9 +35,19 @@ export function renderDashboard(view: View, columns: number): string[] {
     '',
     ...(view.commands === undefined ? [] : [`commands: ${reasons(view.commands)}`]),
     `refusals: ${reasons(view.refusals)}`,
+    ...endsSoon(view.endings ?? []),
     `processes: ${up} of ${all} up, ${restarts} restarted`,
     view.footer,
   ].map((line) => line.slice(0, Math.max(20, columns - 1)));
+}
+
+function endsSoon(endings: readonly EndingView[]): readonly string[] {
+  if (endings.length === 0) return [];
+  const shown = endings
+    .slice(0, ENDINGS_SHOWN_MAX)
+    .map(({ what, daysLeft }) => `${what} (${daysLeft < 0 ? 'over' : `${daysLeft} days`})`);
+  const more = endings.length - shown.length;
+  return [`ends soon: ${shown.join(', ')}${more > 0 ? `, and ${more} more` : ''}`];
 }
 
 /** The one line of a bounded run. */

@@ -4,6 +4,7 @@ import { CONSORTIUM } from '../../../protocol/tenants.ts';
 import { type CounterSnapshot, sumCounters } from '../../runtime/counters.ts';
 import type { Supervisor } from '../../runtime/supervisor.ts';
 import { renderCount, renderDashboard, renderProgress, type View } from './dashboard.ts';
+import { endingsIn } from './ending.ts';
 import type { RunReport, TenantReport } from './report.ts';
 import type { Screen } from './screen.ts';
 
@@ -170,6 +171,7 @@ export class Watch {
       }),
       ...commandsOf(supervisor.counters()),
       refusals: refusalsOf(supervisor.counters()),
+      endings: endingsIn(supervisor.counters()),
       processes: {
         up: children.filter(({ state }) => state === 'ready').length,
         all: children.length,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { issueDevice, revokePerson } from '../../../pki/development.ts';
 import { readOfficeIdentity } from '../../../pki/office/identity.ts';
 import { isHesError } from '../../../protocol/errors.ts';
+import { manualClock } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { everybodyAwake, nobodyAwake } from '../testing/fake-bus.ts';
 import {
@@ -143,6 +144,20 @@ describe('a desk', () => {
       ['meter-changed', 'airplane on'],
       ['airplane-ended', null],
     ]);
+  });
+
+  it('says of what it relies on how long it is good for', async () => {
+    const lines: string[] = [];
+    const log = createLog({ name: 'test', destination: { write: (line: string) => void lines.push(line) } });
+    const clock = manualClock(Date.now() + 1_806 * 86_400_000);
+    const office = await start({}, everybodyAwake, { clock, log });
+    const left = office.counters.snapshot();
+    expect(left['certificate.days_left.server']).toBe(19);
+    for (const name of ['root', 'issuing.ores', 'office.root', 'office.issuing.ores'])
+      expect(left[`certificate.days_left.${name}`], name).toBeGreaterThan(365);
+    expect(Object.keys(left).filter((name) => name.startsWith('crl.days_left.'))).toHaveLength(2);
+    const warned = lines.filter((line) => line.includes('"daysLeft"')).map((line) => JSON.parse(line));
+    expect(warned).toMatchObject([{ level: 'warn', what: 'server', daysLeft: 19 }]);
   });
 
   it('ends the session of somebody whose certificate was revoked, with lists that it reads again', async () => {
