@@ -3,11 +3,11 @@ import type { TenantId } from '../protocol/identity.ts';
 import { type Certificate, isDevelopmentCertificate, parseCertificate } from './certificate.ts';
 import { derOid, equalBytes } from './der.ts';
 import { type PkiErrorCode, pkiError } from './errors.ts';
-import { derOf } from './pem.ts';
+import { derOf, readPem } from './pem.ts';
 import { keyUsageOctets, type Profile, PURPOSE } from './profiles.ts';
 import { FIELD, type World } from './worlds.ts';
 
-/** An issuing CA as configuration pins it: whose devices it vouches for, and its certificate (PEM or DER). */
+/** An issuing CA as configuration pins it: whose devices it vouches for, and its certificate (PEM or DER; PEM of several). */
 export interface PinnedIssuer {
   readonly tenant: TenantId;
   readonly certificate: string | Uint8Array;
@@ -59,7 +59,7 @@ export function pinAuthorities(options: {
       `the ${world.name} root belongs to a development PKI; use the production root, or say development: true`,
     );
   const authorities = new Map<string, Authority>();
-  for (const issuer of options.issuers) {
+  for (const issuer of options.issuers.flatMap(eachOf)) {
     const authority = pin(issuer, root, rootX509.publicKey, world);
     if (authorities.has(authority.keyId))
       throw refusedAuthority(issuer.tenant, 'its key is pinned twice; every issuing CA has a key of its own');
@@ -67,6 +67,13 @@ export function pinAuthorities(options: {
   }
   return { root, authorities };
 }
+
+/** A text may hold several, one after the other: the present CA of a tenant and the former one, during a roll-over. */
+const eachOf = ({ tenant, certificate }: PinnedIssuer): PinnedIssuer[] =>
+  (typeof certificate === 'string' ? readPem('CERTIFICATE', certificate) : [certificate]).map((der) => ({
+    tenant,
+    certificate: der,
+  }));
 
 function pin(
   { tenant, certificate: source }: PinnedIssuer,

@@ -28,6 +28,8 @@ export const PKI_ERRORS = {
     'A revocation list is not signed by a pinned issuing CA, is older than the one in use, or is missing after an earlier one. The list in use is kept.',
   ERR_TRUST_CRL_STALE:
     'The issuing CA has not published a revocation list in time. Publish a new one; until then its devices wait.',
+  ERR_TRUST_NOTICE:
+    "An operator's notice would take a device back: it is signed by an older issuing CA than the one in use, or names another office root. Nothing of it is taken.",
   ERR_TRUST_DEVELOPMENT:
     'Development keys were met where development mode was not asked for. Use keys of the production PKI, or say development: true.',
   ERR_TRUST_KEY:
@@ -84,6 +86,14 @@ export const PKI_ERRORS = {
   ERR_EST_REQUEST:
     'A request to the EST server is none of RFC 7030: path, method, media type, length, or a body that is no base64 of a PKCS#10 request.',
   ERR_EST_RATE: 'More requests came from one address within a minute than the configuration allows. Wait.',
+  ERR_EST_URL: 'An EST server is named otherwise than as https://host[:port].',
+  ERR_EST_UNREACHABLE:
+    'The EST server did not answer in time, or is not the one that it should be: its certificate must name the host and be under the field root that the device pinned. The cause says which. It is tried again later.',
+  ERR_EST_REFUSED:
+    'The EST server knows who asks and says no, or does not know; its own words say why. What it refuses for good (401, 403) needs its operator: a new one-time code, or an enrolment anew.',
+  ERR_EST_LATER: 'The EST server asks to come back later.',
+  ERR_EST_ANSWER:
+    'What the EST server answered is damaged, too long, or nothing that was asked for. Nothing of it was taken.',
   ERR_EST_LISTEN: 'The EST server cannot listen where its configuration says. The cause says why.',
   ERR_PKI_PKCS12:
     'The key, the chain or the password given for a PKCS#12 export cannot be used; the message says which.',

@@ -20,6 +20,8 @@ export function pkiLayout(directory: string) {
       key: at('field', tenant, 'issuing.key'),
     }),
     crl: (tenant: TenantId) => at('field', tenant, 'crl.pem'),
+    /** What devices are told (notice.ts). */
+    notice: (tenant: TenantId) => at('field', tenant, 'notice.cose'),
     sealingDirectory: (tenant: TenantId) => at(tenant, 'sealing'),
     /** The certificate file holds the issuing CA's after it. */
     sealing: (tenant: TenantId, kid: string) => ({

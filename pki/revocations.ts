@@ -2,7 +2,7 @@ import type { Authority } from './anchors.ts';
 import { readCrl } from './crl.ts';
 import { derUnsigned, equalBytes } from './der.ts';
 import { pkiError } from './errors.ts';
-import { derOf } from './pem.ts';
+import { readPem } from './pem.ts';
 import { SerialSet } from './serials.ts';
 
 /** Octets of an entry with a serial number of ours, a time and a reason. */
@@ -74,8 +74,7 @@ export function loadRevocations(
   if (!(graceMs >= 0 && graceMs <= CRL_GRACE_MS_MAX))
     throw new RangeError(`graceMs: ${graceMs} is not 0 to ${CRL_GRACE_MS_MAX}`);
   const lists = new Map<string, IssuerList>();
-  for (const source of crls) {
-    const der = derOf('X509 CRL', source);
+  for (const der of crls.flatMap(eachOf)) {
     const serials = new SerialSet(Math.floor(der.length / ENTRY_BYTES));
     const crl = readCrl(der, (serial) => serials.add(serial.content));
     const authority = authorities.get(crl.authorityKeyId);
@@ -97,6 +96,10 @@ export function loadRevocations(
     }
   return new VerifiedRevocations(lists, graceMs);
 }
+
+/** A file may hold the lists of several CAs, one after the other: during a roll-over. */
+const eachOf = (source: string | Uint8Array): readonly Uint8Array[] =>
+  typeof source === 'string' ? readPem('X509 CRL', source) : [source];
 
 /** @throws ERR_TRUST_REVOKED, ERR_TRUST_CRL_STALE */
 export function checkRevocation(list: RevocationList, issuer: string, serial: string, atMs: number): void {

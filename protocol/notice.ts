@@ -16,7 +16,7 @@ import {
   NOTICE_REVOKED_MAX,
   SERIAL_BYTES_MAX,
 } from './limits.ts';
-import { signPayloadBy, verifySigned } from './signed.ts';
+import { claimedPayload, signPayloadBy, verifySigned } from './signed.ts';
 
 /**
  * An operator's word to its devices, the same for all of them: which key they seal to from now on, which office may
@@ -132,6 +132,9 @@ export function verifyNotice(message: {
   if (notice.tenant !== tenant) throw new HesError('ERR_NOTICE_SCHEMA', 'the notice of another tenant');
   return notice;
 }
+
+/** What a notice says, unverified: for whoever only passes it on. @throws ERR_ENVELOPE_SIGNED, ERR_NOTICE_* */
+export const decodeClaimedNotice = (signed: Uint8Array): Notice => decodeNotice(claimedPayload(signed));
 
 /** Before anything is read of it. @throws ERR_NOTICE_CBOR */
 export function checkNoticeSize(signed: Uint8Array): void {

@@ -118,6 +118,9 @@ export function verifySigned(signed: Uint8Array, externalAad: Uint8Array, public
   return payload;
 }
 
+/** The payload that a message claims to be signed over. Nothing about it is trusted. @throws ERR_ENVELOPE_SIGNED */
+export const claimedPayload = (signed: Uint8Array): Uint8Array => readSigned(signed).payload;
+
 /** This protocol's COSE_Sign1 (RFC 9052 §4.2): every header is protected. */
 function readSigned(signed: Uint8Array): Signed {
   return asSigned(() => {

@@ -13,13 +13,14 @@ const offices = new WeakMap<Clock, LruMap<string, Trust>>();
 
 /** Whose commands a device may believe. Without an office in its identity it believes nobody. */
 export function officeTrust(
-  { office }: Pick<DeviceIdentity, 'office'>,
+  { office, revokedPeople }: Pick<DeviceIdentity, 'office' | 'revokedPeople'>,
   development: boolean,
   clock: Clock,
 ): Trust {
   if (office === undefined) return officeTrustOf({}, { development, clock });
   const kept = offices.get(clock) ?? new LruMap<string, Trust>(OFFICES_KEPT_MAX);
   offices.set(clock, kept);
-  const key = JSON.stringify([development, office.root, office.issuers]);
-  return kept.take(key, () => officeTrustOf({ office }, { development, clock }));
+  const key = JSON.stringify([development, office.root, office.issuers, revokedPeople]);
+  const known = { office, ...(revokedPeople === undefined ? {} : { revokedPeople }) };
+  return kept.take(key, () => officeTrustOf(known, { development, clock }));
 }

@@ -1,4 +1,5 @@
 import type { TenantId } from '../../protocol/identity.ts';
+import { parseCertificate } from '../certificate.ts';
 import { pkiError } from '../errors.ts';
 import type { DeviceIdentity } from '../identity.ts';
 import { createOfficeTrust, type OfficeTrust } from './trust.ts';
@@ -14,10 +15,10 @@ const DEVICE_PEOPLE_MAX = 16;
  * used (ERR_TRUST_AUTHORITY and the others of `createOfficeTrust`).
  */
 export function officeTrustOf(
-  identity: Pick<DeviceIdentity, 'office'>,
+  identity: Pick<DeviceIdentity, 'office' | 'revokedPeople'>,
   options: { readonly development?: boolean; readonly clock: { nowMs(): number } },
 ): Pick<OfficeTrust, 'signer'> {
-  const { office } = identity;
+  const { office, revokedPeople } = identity;
   let trust: OfficeTrust | undefined;
   return {
     signer(certificate) {
@@ -32,7 +33,11 @@ export function officeTrustOf(
         })),
         peopleMax: DEVICE_PEOPLE_MAX,
       });
-      return trust.signer(certificate);
+      const signer = trust.signer(certificate);
+      // A device reads no list: its operator's notice says who was revoked (docs/adr/0182).
+      if (revokedPeople?.[signer.tenant]?.includes(parseCertificate(certificate).serial) === true)
+        throw pkiError('ERR_TRUST_REVOKED', 'whoever signed was revoked: a notice of this office says so');
+      return signer;
     },
   };
 }
