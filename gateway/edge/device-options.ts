@@ -6,6 +6,7 @@ import type { Random } from '../runtime/random.ts';
 import type { MissedDays, OwnerMap } from './days/day.ts';
 import type { OutboxFiles } from './outbox/files.ts';
 import type { OutboxLimits } from './outbox/limits.ts';
+import type { Renewal } from './renewal/renewal.ts';
 import type { ScheduleLimits } from './schedule.ts';
 import type { UplinkLimits } from './uplink/limits.ts';
 import type { HeadEnd } from './uplink/tls.ts';
@@ -16,11 +17,23 @@ export interface EdgeLimits {
   readonly schedule?: Partial<ScheduleLimits>;
 }
 
+/**
+ * Where a device's identity lies. `save` puts another in its place, on the disk before it returns: whoever changes
+ * something says `save(change(load()))` in one step, so that a renewal and a notice never lose each other's change.
+ */
+export interface IdentityPort {
+  readonly device: DeviceIdentity['device'];
+  load(): DeviceIdentity;
+  save?(identity: DeviceIdentity): void;
+}
+
 export interface EdgeDeviceOptions {
   /** The device's own folder: its outbox lies in it. */
   readonly directory: string;
   /** Its keys and certificates, or where to get them when they are needed: 10,000 of them are 60 MiB of text. */
-  readonly identity: DeviceIdentity | { readonly device: DeviceIdentity['device']; load(): DeviceIdentity };
+  readonly identity: DeviceIdentity | IdentityPort;
+  /** Renews the keys of this identity; what it replaces is used from then on (docs/adr/0180). */
+  readonly renewal?: Pick<Renewal, 'onRenewed'>;
   readonly owners: OwnerMap;
   readonly headEnd: HeadEnd;
   /** The real time: for certificates, backoff and `later`. Metering time comes with each snapshot. */

@@ -96,6 +96,7 @@ export class EdgeDevice {
       closed: () => this.#keepDay(),
     });
     if (outbox.pendingCount > 0) this.#schedule.added();
+    options.renewal?.onRenewed(() => this.identityChanged());
   }
 
   /** @throws ERR_OUTBOX_LOCKED, ERR_OUTBOX_DAMAGED, ERR_OUTBOX_FORMAT, ERR_OUTBOX_READ, ERR_OUTBOX_WRITE */
@@ -156,6 +157,33 @@ export class EdgeDevice {
     if (this.#wakes === null) return;
     this.#wakes.stay = stay;
     if (!stay) void this.#inTurn(() => this.#waker.close());
+  }
+
+  /**
+   * Another identity of this device is in its place: what was parsed or begun with the one before is let go of, and a
+   * connection under another certificate once nothing is in hand over it.
+   */
+  identityChanged(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#commands?.release();
+    this.#checkpoint?.renew();
+    void this.#inTurn(() => this.#waker.renewed(this.#identity()));
+  }
+
+  /**
+   * Put a changed identity in the place of the present one, durably, and go on with it. Read, changed and written in
+   * one step: whoever else changes it loses nothing.
+   * @returns false where this device cannot replace its identity
+   */
+  changeIdentity(change: (now: DeviceIdentity) => DeviceIdentity): boolean {
+    const { identity } = this.#options;
+    if (!('load' in identity) || identity.save === undefined) return false;
+    const now = identity.load();
+    const changed = change(now);
+    if (changed === now) return true;
+    identity.save(changed);
+    this.identityChanged();
+    return true;
   }
 
   /**
@@ -353,7 +381,7 @@ export class EdgeDevice {
 
   #newCheckpoint(): Checkpoint {
     const { directory, files = nodeFiles } = this.#options;
-    const identity = this.#identity();
+    const identity = () => this.#identity();
     return new Checkpoint({ directory, identity, files, log: this.#log, counters: this.#counters });
   }
 

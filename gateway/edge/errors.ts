@@ -24,6 +24,11 @@ export const EDGE_ERRORS = {
   ERR_UPLINK_RECEIPT:
     'The head-end acknowledged a reading without a receipt that its owner can have made. The reading stays: the head-end is wrong, or somebody is in between.',
   ERR_UPLINK_TIMEOUT: 'No receipt came in time: the reading stays in the outbox and is tried again later.',
+  ERR_RENEWAL_CLOCK:
+    'A certificate looks as if it were due, but the clock of the device and that of its CA are days apart: nothing is renewed until they agree. Put the clock right.',
+  ERR_RENEWAL_DISK:
+    'The disk refused the plan of a renewal (full, read-only or failing): the keys in use stay. Make room or replace the disk.',
+  ERR_RENEWAL_IDENTITY: 'A renewal was asked of a device whose identity cannot be replaced where it lies.',
   ERR_JOURNAL_READ: 'The journal of operations cannot be read: check the disk.',
   ERR_JOURNAL_FORMAT:
     'The file in the place of the journal of operations is not one, is of another device, or of a version that this program does not know. Nothing was removed: move it aside or use the program that wrote it. Without its counters a meter would take old commands again.',

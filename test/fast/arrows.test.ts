@@ -4,14 +4,15 @@ import { describe, expect, it } from 'vitest';
 
 /**
  * The import arrows of ARCHITECTURE.md, held by a test. A room may import itself and what its row names;
- * `pki/trust` stands for the verifying half of pki, the only part of it that a production process loads.
+ * `pki/trust` stands for the verifying half of pki, the only part of it that a production process loads; `pki/device`
+ * is what a device needs beside it to renew its own keys, and issues nothing either.
  */
 const ROOMS: Record<string, readonly string[]> = {
   protocol: [],
   pki: ['protocol'],
   'gateway/runtime': ['protocol'],
   'gateway/bus': ['protocol', 'gateway/runtime'],
-  'gateway/edge': ['protocol', 'pki/trust', 'gateway/runtime'],
+  'gateway/edge': ['protocol', 'pki/trust', 'pki/device', 'gateway/runtime'],
   'gateway/front': ['protocol', 'pki/trust', 'gateway/runtime', 'gateway/bus/port'],
   'gateway/router': ['protocol', 'pki/trust', 'gateway/runtime', 'gateway/bus/port'],
   'gateway/desk': ['protocol', 'pki/trust', 'gateway/runtime', 'gateway/bus/port'],

@@ -1,5 +1,5 @@
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto';
-import type { DeviceIdentity } from '../../../pki/identity.ts';
+import type { DeviceIdentity, KeyAndCertificate } from '../../../pki/identity.ts';
 import type { DeviceId } from '../../../protocol/identity.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -20,7 +20,7 @@ export interface Kept {
 
 export interface CheckpointOptions {
   readonly directory: string;
-  readonly identity: DeviceIdentity;
+  readonly identity: () => DeviceIdentity;
   readonly files: OutboxFiles;
   readonly log: Log;
   readonly counters: Counters;
@@ -37,8 +37,7 @@ export type Restored = 'none' | 'restored' | 'ignored';
 export class Checkpoint {
   readonly #path: string;
   readonly #device: DeviceId;
-  readonly #owners: DeviceIdentity['owners'];
-  readonly #secret: KeyObject;
+  readonly #identity: () => DeviceIdentity;
   readonly #files: OutboxFiles;
   readonly #log: Log;
   readonly #counters: Counters;
@@ -55,9 +54,8 @@ export class Checkpoint {
 
   constructor({ directory, identity, files, log, counters }: CheckpointOptions) {
     this.#path = `${directory}/day`;
-    this.#device = identity.device;
-    this.#owners = identity.owners;
-    this.#secret = secretOf(identity);
+    this.#device = identity().device;
+    this.#identity = identity;
     this.#files = files;
     this.#log = log;
     this.#counters = counters;
@@ -88,6 +86,11 @@ export class Checkpoint {
     if (found !== undefined) return { restored: 'restored', state: found };
     this.#log.warn({ device: this.#device }, 'no use of the checkpoint: the running day begins with a gap');
     return { restored: 'ignored', state: [] };
+  }
+
+  /** Another key-agreement key: what is written next is a whole file under it. */
+  renew(): void {
+    this.#sealer = undefined;
   }
 
   /** Write what is new, soon. Never throws and never waits; what comes while a write runs goes with the next one. */
@@ -134,7 +137,7 @@ export class Checkpoint {
       }
     }
     this.#written = new WeakMap();
-    this.#sealer = new FrameSealer(this.#secret, this.#device);
+    this.#sealer = new FrameSealer(secretOf(this.#identity().agree), this.#device);
     const image = this.#sealer.seal(JSON.stringify(imageOf(state, this.#written)));
     const bytes = Buffer.concat([this.#sealer.head, image]);
     this.#there = true;
@@ -151,7 +154,11 @@ export class Checkpoint {
   }
 
   #parse(bytes: Buffer): readonly OwnerDaysState[] | undefined {
-    const opened = openFrames(this.#secret, this.#device, bytes);
+    const { agree, agreeBefore = [], owners } = this.#identity();
+    // A file that was written before a renewal is under the key of that time.
+    const opened = [agree, ...agreeBefore]
+      .map((pair) => openFrames(secretOf(pair), this.#device, bytes))
+      .find((one) => one !== undefined);
     if (opened === undefined) return undefined;
     if (opened.tornBytes > 0)
       this.#log.warn(
@@ -164,12 +171,12 @@ export class Checkpoint {
       steps.map((step) => JSON.parse(step) as StepData),
     );
     // Days of an owner that the device was taken from since could never be sealed.
-    return state.filter(({ owner }) => this.#owners[owner] !== undefined);
+    return state.filter(({ owner }) => owners[owner] !== undefined);
   }
 }
 
 /** The private scalar of the key-agreement key (RFC 7518 §6.2.2): the same whatever file form the key came in. */
-function secretOf(identity: DeviceIdentity): KeyObject {
-  const { d } = createPrivateKey(identity.agree.key).export({ format: 'jwk' });
+function secretOf({ key }: KeyAndCertificate): KeyObject {
+  const { d } = createPrivateKey(key).export({ format: 'jwk' });
   return createSecretKey(d ?? '', 'base64url');
 }

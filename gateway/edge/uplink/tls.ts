@@ -13,6 +13,8 @@ export interface HeadEnd {
 /** What TLS remembers between wakes. In memory only: whoever could read it could decrypt what was recorded. */
 export interface TlsMemory {
   session: Buffer | undefined;
+  /** Which certificate that session, and the last connection, is of: a resumed session speaks for no other. */
+  certificate?: string;
 }
 
 /** Contexts kept in this process, at some 22 KiB each; making one again costs a quarter of a millisecond. */
@@ -34,6 +36,9 @@ function contextOf({ tls, root }: DeviceIdentity): SecureContext {
 
 /** A socket on its way to the head-end, with the session of the last wake where there is one. */
 export function startTls(headEnd: HeadEnd, identity: DeviceIdentity, memory: TlsMemory): TLSSocket {
+  const { certificate } = identity.tls;
+  if (memory.certificate !== certificate) memory.session = undefined;
+  memory.certificate = certificate;
   const { host, port, servername = isIP(host) === 0 ? host : undefined } = headEnd;
   const socket = connect({
     host,
@@ -45,7 +50,7 @@ export function startTls(headEnd: HeadEnd, identity: DeviceIdentity, memory: Tls
   socket.setNoDelay(true);
   // RFC 8446 §C.4: a ticket is used once; the newest one of this connection serves the next.
   socket.on('session', (session: Buffer) => {
-    memory.session = session;
+    if (memory.certificate === certificate) memory.session = session;
   });
   return socket;
 }

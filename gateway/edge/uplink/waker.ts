@@ -123,6 +123,13 @@ export class Waker {
     this.#lane?.send();
   }
 
+  /** The certificate may be another by now: then the connection of the old one ends when nothing is in hand over it. */
+  async renewed({ tls }: Pick<DeviceIdentity, 'tls'>): Promise<void> {
+    if (this.#tls.certificate === tls.certificate) return;
+    await this.#lane?.idle();
+    await this.#links.close();
+  }
+
   /** Let go of a connection that was kept. */
   async close(): Promise<void> {
     await this.#links.close();
