@@ -9,7 +9,7 @@ import { CertificateVerifier } from './verifier.ts';
 /** An M-Bus master has four channels, and a gateway box may stand for a few meters more. */
 export const GUESTS_MAX = 16;
 
-interface DeviceNames {
+export interface DeviceNames {
   readonly device: DeviceId;
   readonly home: TenantId;
   readonly guests: readonly TenantId[];

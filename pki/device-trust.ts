@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 import { type PinnedIssuer, pinAuthorities } from './anchors.ts';
-import { DeviceVerifier } from './device-certificate.ts';
+import { type DeviceNames, DeviceVerifier } from './device-certificate.ts';
 import { type Ending, endingsOf } from './endings.ts';
 import { pkiError } from './errors.ts';
 import { PROFILES } from './profiles.ts';
@@ -12,6 +12,8 @@ import { loadRevocations, type RevocationList } from './revocations.ts';
  * verified again, which costs some 150 µs.
  */
 export const SIGNERS_MAX = 16_384;
+/** A new key is told of once every few years, and maybe twice in a row. */
+const AGREEMENTS_MAX = 256;
 
 export interface DeviceTrustOptions {
   readonly tenant: TenantId;
@@ -42,6 +44,15 @@ export interface DeviceTrust {
    */
   signer(certificate: Uint8Array, sent: { readonly device: DeviceId; readonly atMs: number }): KeyObject;
 
+  /**
+   * That a device agrees on keys with this certificate (DER), after every check: what commands may be sealed to.
+   * @throws as `signer`
+   */
+  agreement(
+    certificate: Uint8Array,
+    about: { readonly device: DeviceId; readonly atMs: number },
+  ): { readonly notBeforeMs: number };
+
   /** Put newer revocation lists in force. @throws ERR_TRUST_CRL, ERR_TRUST_MALFORMED; then the old ones stay */
   replaceCrls(crls: readonly (string | Uint8Array)[]): void;
 }
@@ -55,6 +66,19 @@ export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
     cachedMax: options.signersMax ?? SIGNERS_MAX,
     keep: (x509) => x509.publicKey,
   });
+  const agreements = new DeviceVerifier(anchors, {
+    profile: PROFILES.deviceAgree,
+    cachedMax: AGREEMENTS_MAX,
+    keep: () => null,
+  });
+  const checkNames = (verified: DeviceNames, device: DeviceId): void => {
+    if (verified.home !== tenant && !verified.guests.includes(tenant))
+      throw pkiError('ERR_TRUST_TENANT', 'the device is no guest of this tenant', { context: { tenant } });
+    if (verified.device !== device)
+      throw pkiError('ERR_TRUST_DEVICE', 'the certificate belongs to another device', {
+        context: { tenant, device },
+      });
+  };
   let revocations = loadRevocations(options.crls ?? [], anchors.authorities, {
     graceMs: options.crlGraceMs ?? 0,
   });
@@ -68,13 +92,13 @@ export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
     },
     signer(certificate, { device, atMs }) {
       const verified = verifier.verify(certificate, revocations, atMs);
-      if (verified.home !== tenant && !verified.guests.includes(tenant))
-        throw pkiError('ERR_TRUST_TENANT', 'the device is no guest of this tenant', { context: { tenant } });
-      if (verified.device !== device)
-        throw pkiError('ERR_TRUST_DEVICE', 'the signature certificate belongs to another device', {
-          context: { tenant, device },
-        });
+      checkNames(verified, device);
       return verified.key;
+    },
+    agreement(certificate, { device, atMs }) {
+      const verified = agreements.verify(certificate, revocations, atMs);
+      checkNames(verified, device);
+      return { notBeforeMs: verified.notBeforeMs };
     },
     replaceCrls(crls) {
       revocations = loadRevocations(crls, anchors.authorities, { previous: revocations });

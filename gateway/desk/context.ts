@@ -24,11 +24,23 @@ export type SignerTrust = (certificate: Uint8Array) => {
 /** The key that a device signs with, once its certificate is trusted: `DeviceTrust.signer` of pki. */
 export type DeviceKeys = (certificate: Uint8Array, device: DeviceId) => KeyObject;
 
+/**
+ * That a device agrees on keys with this certificate, once it is trusted: `DeviceTrust.agreement` of pki.
+ * @throws ERR_TRUST_*
+ */
+export type DeviceAgreement = (certificate: Uint8Array, device: DeviceId) => { readonly notBeforeMs: number };
+
+/** Of a desk that was given none: no key is trusted, so that it takes those of the registry alone. */
+export const NO_AGREEMENT: DeviceAgreement = () => {
+  throw deskError('ERR_DESK_METER', 'this desk is told of keys by its registry alone');
+};
+
 export interface DeskContext {
   readonly tenant: TenantId;
   readonly store: DeskStore;
   readonly trust: SignerTrust;
   readonly deviceKeys: DeviceKeys;
+  readonly deviceAgreement: DeviceAgreement;
   readonly clock: Clock;
   readonly random: Random;
   readonly policy: DeskPolicy;

@@ -5,7 +5,14 @@ import type { DeviceId } from '../../protocol/identity.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import { type Campaigns, createCampaigns } from './campaigns/campaigns.ts';
-import { type DeskContext, type DeviceKeys, known, type SignerTrust } from './context.ts';
+import {
+  type DeskContext,
+  type DeviceAgreement,
+  type DeviceKeys,
+  known,
+  NO_AGREEMENT,
+  type SignerTrust,
+} from './context.ts';
 import { claim, type Dispatch, expire, outcome, returned } from './flight.ts';
 import { airplaneEnded, identify, type Registration, register, seen, withdraw } from './meters.ts';
 import { type DeskPolicy, policyOf } from './policy.ts';
@@ -25,6 +32,8 @@ export interface DeskOptions {
   readonly trust: SignerTrust;
   /** Which devices the tenant trusts: `DeviceTrust.signer`. What it throws goes through. */
   readonly deviceKeys: DeviceKeys;
+  /** Which keys of devices commands may be sealed to: `DeviceTrust.agreement`. */
+  readonly deviceAgreement?: DeviceAgreement;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly policy?: Partial<DeskPolicy>;
@@ -77,13 +86,14 @@ export interface Desk {
 
 export function createDesk(options: DeskOptions): Desk {
   const { store, policy, clock = systemClock, random = systemRandom, onChange = () => {} } = options;
-  const { trust, deviceKeys } = options;
+  const { trust, deviceKeys, deviceAgreement = NO_AGREEMENT } = options;
   const { tenant } = store;
   const context: DeskContext = {
     tenant,
     store,
     trust,
     deviceKeys,
+    deviceAgreement,
     clock,
     random,
     policy: policyOf(tenant, policy),

@@ -3,7 +3,9 @@ import type { Signer } from '../../protocol/command/signers.ts';
 import type { DeviceId } from '../../protocol/identity.ts';
 import { actorOf, DESK, DEVICE, type DeskContext, registered, transact, type Work } from './context.ts';
 import { afterAirplane } from './registry/effects.ts';
+import { isSuperseding } from './registry/key.ts';
 import { type Meter, type MeterState, newMeter } from './registry/meter.ts';
+import { beginOf } from './registry/recipient.ts';
 import type { Eans } from './store/port.ts';
 
 /** The registry of meters: who enters them, and what becomes known of them beside their commands. */
@@ -50,7 +52,11 @@ export function register(
     const present = await transaction.meter(given.device);
     // One that was withdrawn comes back as it was: what commands did to it, it has not forgotten.
     const before = present ?? (await transaction.withdrawn(given.device));
-    const meter: Meter = { ...(before ?? { ...newMeter(given), ...state }), ...given };
+    const meter: Meter = {
+      ...(before ?? { ...newMeter(given), ...state }),
+      ...given,
+      certificate: certificateOf(context, before, given.certificate),
+    };
     const isSame = present !== undefined && isDeepStrictEqual(plain(meter), plain(present));
     const eansChanged = eans !== undefined && (await transaction.putEans(meter.device, eans));
     if (isSame && !eansChanged) return meter;
@@ -58,6 +64,21 @@ export function register(
     await auditMeter(work, 'meter-registered', meter.device, by);
     return meter;
   });
+}
+
+/**
+ * The operator's systems may still know a key that the device itself has replaced since: then its own stands. Where
+ * it does not know better, or is told that there is none, it is what was given.
+ */
+function certificateOf(
+  { deviceAgreement }: DeskContext,
+  before: Meter | undefined,
+  given: Uint8Array | null,
+): Uint8Array | null {
+  if (before?.certificate == null || given === null) return given;
+  const notBeforeMs = beginOf(given);
+  if (notBeforeMs === undefined || !isSuperseding(before, notBeforeMs, deviceAgreement)) return given;
+  return before.certificate;
 }
 
 /** A certificate is bytes, whichever kind of array holds them. */

@@ -20,6 +20,7 @@ export const OTHER_EVENTS = {
   'meter-registered': 'a meter was entered into the registry, or changed there',
   'meter-withdrawn': 'a meter was taken out of the registry',
   'meter-changed': 'a meter said that its state changed at the meter itself',
+  'meter-key': 'a meter proved the new key that commands are sealed to from now on',
   'airplane-ended': 'airplane mode was ended at the meter',
   'campaign-submitted': 'somebody submitted the manifest of a campaign, which the digest is of',
   'campaign-wave': 'the next wave of a campaign began',

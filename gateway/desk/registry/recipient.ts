@@ -29,6 +29,15 @@ export function recipientOfCertificate(
   }
 }
 
+/** When a certificate begins, ms since 1970; undefined where it is none. */
+export function beginOf(der: Uint8Array): number | undefined {
+  try {
+    return new X509Certificate(der).validFromDate.getTime();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Of meters that are sent something often; the others' certificates are read again. */
 const REMEMBERED_MAX = 10_000;
 

@@ -1,10 +1,10 @@
-import type { Report } from '../../../protocol/command/report.ts';
+import type { StateReport } from '../../../protocol/command/report.ts';
 import { localDay } from '../time.ts';
 import { type Followed, type Meter, type MeterState, tariffPlanOn } from './meter.ts';
 
 /** What a meter says of itself, held against the registry: a row for each thing that it follows. */
 
-type Said = Pick<Report, 'airplaneSince' | 'breaker' | 'creditMode' | 'tariffPlan'>;
+type Said = Pick<StateReport, 'airplaneSince' | 'breaker' | 'creditMode' | 'tariffPlan'>;
 
 /** What the registry has to change; undefined where it says the same, or the report says nothing of it. */
 type Differs = (meter: Meter, said: Said, epochSeconds: number) => Partial<MeterState> | undefined;

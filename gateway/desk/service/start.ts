@@ -75,6 +75,7 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
       store,
       trust: trust.signer,
       deviceKeys: trust.deviceKeys,
+      deviceAgreement: trust.deviceAgreement,
       clock,
       random,
       policy: policyOfConfig(config),

@@ -12,7 +12,7 @@ import type { TenantId } from '../../../protocol/identity.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { CallerTrust } from '../api/server.ts';
-import type { DeviceKeys, SignerTrust } from '../context.ts';
+import type { DeviceAgreement, DeviceKeys, SignerTrust } from '../context.ts';
 import { deskError } from '../errors.ts';
 import type { DeskConfig } from './config.ts';
 
@@ -21,6 +21,7 @@ export interface DeskTrust {
   readonly signer: SignerTrust;
   readonly caller: CallerTrust;
   readonly deviceKeys: DeviceKeys;
+  readonly deviceAgreement: DeviceAgreement;
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
   /** What ends by itself: the certificate of the API, the CAs of office and field, and their lists. */
   readonly endings: readonly Ending[];
@@ -81,6 +82,7 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
     },
     caller: (certificate) => people.caller(certificate),
     deviceKeys: (certificate, device) => devices.signer(certificate, { device, atMs: clock.nowMs() }),
+    deviceAgreement: (certificate, device) => devices.agreement(certificate, { device, atMs: clock.nowMs() }),
     tls: { ...tls, ca: officeRoot },
     get endings() {
       const server = { kind: 'certificate', what: 'server', notAfterMs: endOfCertificate(tls.cert) } as const;

@@ -9,7 +9,7 @@ import { openOfficeIdentity, readOfficeIdentity, readPassphrase } from '../../..
 import type { Command } from '../../../protocol/command/command.ts';
 import { commandIdOf } from '../../../protocol/command/id.ts';
 import { type Outcome, signOutcome } from '../../../protocol/command/outcome.ts';
-import { type Report, signReport } from '../../../protocol/command/report.ts';
+import { type Report, type StateReport, signReport } from '../../../protocol/command/report.ts';
 import { approveCommand, signCommand } from '../../../protocol/command/signed.ts';
 import { type CommandType, rowOf } from '../../../protocol/command/table.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
@@ -103,7 +103,7 @@ export function officeWorld() {
     const outcome: Outcome = { tenant: ORES, device, command: id, time, state: 'executed', code: null };
     return signOutcome({ outcome, signer: signerOf(device) });
   };
-  const reportOf = (device: DeviceId, said: Partial<Report>): Uint8Array => {
+  const reportOf = (device: DeviceId, said: Partial<StateReport>): Uint8Array => {
     const state = {
       airplaneSince: null,
       breaker: 'closed',
@@ -112,6 +112,18 @@ export function officeWorld() {
     } as const;
     const report = { tenant: ORES, device, time: Math.floor(Date.now() / 1_000), ...state, ...said };
     return signReport({ report, signer: signerOf(device) });
+  };
+
+  /** @param by whose signature key says so */
+  const keyReportOf = (device: DeviceId, certificate: string, by: DeviceId = device): Uint8Array => {
+    const der = new X509Certificate(certificate).raw;
+    const report: Report = {
+      tenant: ORES,
+      device,
+      time: Math.floor(Date.now() / 1_000),
+      certificate: der,
+    };
+    return signReport({ report, signer: signerOf(by) });
   };
 
   async function startOffice(
@@ -159,6 +171,7 @@ export function officeWorld() {
     proposal,
     outcomeOf,
     reportOf,
+    keyReportOf,
     startOffice,
     close: () => rmSync(directory, { recursive: true, force: true }),
   };

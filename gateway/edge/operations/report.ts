@@ -2,6 +2,7 @@ import {
   encodeEvent,
   type Report,
   type ReportedBreaker,
+  type StateReport,
   signReport,
 } from '../../../protocol/command/report.ts';
 import { type RecipientKey, type Sealed, type SignerKey, sealUplink } from '../../../protocol/envelope.ts';
@@ -14,7 +15,7 @@ import type { MeterState, Position } from './state.ts';
  * sealed, so that only that one is owed is kept, and the newest stands for all before it.
  */
 
-type Said = Pick<Report, 'airplaneSince' | 'breaker' | 'creditMode' | 'tariffPlan'>;
+type Said = Pick<StateReport, 'airplaneSince' | 'breaker' | 'creditMode' | 'tariffPlan'>;
 
 /** 0-0:96.3.10 in words. */
 const BREAKERS: Readonly<Record<Position, ReportedBreaker>> = { 0: 'open', 1: 'closed', 2: 'armed' };
@@ -34,12 +35,7 @@ export function isTelling(before: MeterState, after: MeterState): boolean {
   return (Object.keys(is) as (keyof Said)[]).some((key) => was[key] !== is[key]);
 }
 
-/**
- * A report as it is published on the event topic of the home tenant. Its receipt names `sequence`.
- * @throws ERR_REPORT_SCHEMA, ERR_ENVELOPE_*
- */
-export function sealReport(message: {
-  readonly state: MeterState;
+interface Told {
   readonly tenant: TenantId;
   readonly device: DeviceId;
   readonly sequence: number;
@@ -47,9 +43,28 @@ export function sealReport(message: {
   readonly time: number;
   readonly signer: SignerKey;
   readonly recipient: RecipientKey;
-}): Sealed {
-  const { state, tenant, device, sequence, time, signer, recipient } = message;
-  const report = signReport({ report: { tenant, device, time, ...saidOf(state) }, signer });
+}
+
+/**
+ * A report as it is published on the event topic of the home tenant. Its receipt names `sequence`.
+ * @throws ERR_REPORT_SCHEMA, ERR_ENVELOPE_*
+ */
+export const sealReport = ({ state, ...told }: Told & { readonly state: MeterState }): Sealed =>
+  seal(told, saidOf(state));
+
+/**
+ * The new key-agreement certificate (DER) of the device, as it is published on the event topic of any of its tenants.
+ * @throws ERR_REPORT_SCHEMA, ERR_ENVELOPE_*
+ */
+export const sealKeyReport = ({
+  certificate,
+  ...told
+}: Told & { readonly certificate: Uint8Array }): Sealed => seal(told, { certificate });
+
+function seal(told: Told, said: Said | { readonly certificate: Uint8Array }): Sealed {
+  const { tenant, device, sequence, time, signer, recipient } = told;
+  const about: Pick<Report, 'tenant' | 'device' | 'time'> = { tenant, device, time };
+  const report = signReport({ report: { ...about, ...said }, signer });
   const payload = encodeEvent({ version: 1, tenant, device, sequence, report });
   return sealUplink({ payload, binding: { tenant, device, kind: 'event' }, recipient, signer });
 }
