@@ -131,24 +131,21 @@ describe('hes pki of production', { timeout: 60_000 }, () => {
     expect(readFileSync(at('an.pem'), 'utf8')).toContain('ENCRYPTED PRIVATE KEY');
   });
 
-  it.skipIf(!hasCommand('keytool'))(
-    'exports what Java lists as a key with its chain, where there is a keytool',
-    () => {
-      const words = [
-        '-list',
-        '-v',
-        '-keystore',
-        at('an.p12'),
-        '-storetype',
-        'PKCS12',
-        '-storepass:file',
-        OTHER,
-      ];
-      const listed = spawnSync('keytool', words, { encoding: 'utf8' });
-      expect(listed.stdout).toMatch(/PrivateKeyEntry/);
-      expect(listed.stdout).toMatch(/chain length: 3/);
-    },
-  );
+  it.skipIf(!hasCommand('keytool'))('exports what Java lists as a key with its chain (needs keytool)', () => {
+    const words = [
+      '-list',
+      '-v',
+      '-keystore',
+      at('an.p12'),
+      '-storetype',
+      'PKCS12',
+      '-storepass:file',
+      OTHER,
+    ];
+    const listed = spawnSync('keytool', words, { encoding: 'utf8' });
+    expect(listed.stdout).toMatch(/PrivateKeyEntry/);
+    expect(listed.stdout).toMatch(/chain length: 3/);
+  });
 
   it('revokes a person, and the list says so; a dry run changes nothing', async () => {
     const words = ['pki', 'revoke', 'an.peeters', ...common, '--reason'];
