@@ -17,9 +17,17 @@ export interface Outgoing {
 export interface ExchangeOptions extends Omit<ConnectOptions, 'onMessage' | 'topics'> {
   /** Takes what comes by a topic of commands, still sealed; without it nothing is subscribed. */
   readonly onCommand?: ((tenant: TenantId, sealed: Uint8Array) => void) | undefined;
+  /** Takes what comes by a topic of notices, as it is signed: before whatever comes after it. */
+  readonly onNotice?: ((tenant: TenantId, signed: Uint8Array) => void) | undefined;
   /** A message that belongs to nothing: a receipt of nothing on the way, a topic that is none of the device's. */
   readonly onStray: () => void;
 }
+
+/**
+ * Notices that are looked at over one connection: a head-end sends one for each operator of the device, and the next
+ * where something changed meanwhile. Beyond it they are strays: to check one costs more than to send it.
+ */
+export const NOTICES_MAX = 32;
 
 interface Waiting {
   readonly message: Outgoing;
@@ -49,14 +57,18 @@ export class Exchange {
 
   /** @throws ERR_UPLINK_CONNECT, ERR_UPLINK_PROTOCOL, ERR_UPLINK_ABORTED */
   static async open(options: ExchangeOptions): Promise<Exchange> {
-    const { identity, onCommand, onStray } = options;
+    const { identity, onCommand, onNotice, onStray } = options;
     const { device, home, guests } = identity;
-    const tenants = onCommand === undefined ? [] : [home, ...guests];
+    const owners = [home, ...guests];
+    const tenants = onCommand === undefined ? [] : owners;
+    let notices = 0;
     const waiting = new Map<string, Waiting>();
     const onMessage = (topicText: string, payload: Uint8Array): void => {
       const topic = ownTopic(topicText, device);
       if (topic?.kind === 'receipt' && takeReceipt(waiting, topic.tenant, device, payload)) return;
       if (topic?.kind === 'command' && tenants.includes(topic.tenant)) onCommand?.(topic.tenant, payload);
+      else if (topic?.kind === 'notice' && owners.includes(topic.tenant) && notices++ < NOTICES_MAX)
+        onNotice?.(topic.tenant, payload);
       else onStray();
     };
     const topics = tenants.map((tenant) => downTopic(tenant, device, 'command'));

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { HesError, isHesError } from '../../../protocol/errors.ts';
 import { SEALED_BYTES_MAX } from '../../../protocol/limits.ts';
 
-/** A sealed command is the largest that a head-end sends, with its topic and message id. */
+/** What a device may send itself, with a topic and message id: a notice and a sealed command are smaller. */
 export const INBOUND_BYTES_MAX = SEALED_BYTES_MAX + 256;
 
 /** MQTT 3.1.1 §2.2.3: the remaining length has one to four bytes, seven bits each, the lowest first. */

@@ -1,0 +1,51 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { TenantId } from '../../protocol/identity.ts';
+import { certify, newKeyPair } from '../certify.ts';
+import type { DevelopmentPki } from '../development-pki.ts';
+import { sealingUri } from '../names.ts';
+import { makeNotice, type NoticeContent } from '../notice.ts';
+import { toPem } from '../pem.ts';
+import { PROFILES } from '../profiles.ts';
+import { sealingKid } from '../sealing.ts';
+
+/** A notice of a tenant that announces a new sealing key, and that key: for the tests of those who take or carry it. */
+export function newSealingNotice(
+  pki: DevelopmentPki,
+  tenant: TenantId,
+  {
+    nowMs = Date.now(),
+    number = nowMs,
+    ...changes
+  }: Partial<NoticeContent> & { readonly nowMs?: number; readonly number?: number } = {},
+): {
+  readonly signed: Uint8Array;
+  readonly kid: string;
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  readonly privateKey: KeyObject;
+} {
+  const authority = pki.authorities.get(tenant)!;
+  const { privateKeyPem, spki } = newKeyPair();
+  const der = certify(authority, {
+    profile: PROFILES.sealing,
+    subject: { commonName: sealingUri(tenant) },
+    names: { uris: [sealingUri(tenant)] },
+    spki,
+    notBeforeMs: nowMs - 60_000,
+  });
+  const content: NoticeContent = {
+    tenant,
+    sealing: der,
+    officeRoot: pki.office!.root,
+    officeIssuers: [pki.office!.authorities.get(tenant)!.certificatePem],
+    revokedPeople: [],
+    ...changes,
+  };
+  return {
+    signed: makeNotice(authority, content, number),
+    kid: Buffer.from(sealingKid(spki)).toString('hex'),
+    certificatePem: toPem('CERTIFICATE', der) + authority.certificatePem,
+    keyPem: privateKeyPem,
+    privateKey: createPrivateKey(privateKeyPem),
+  };
+}
