@@ -1,4 +1,4 @@
-import { createECDH, createHash, createPrivateKey, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createECDH, createHash, createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
 import {
   type Certificate,
   ECDSA_SHA256,
@@ -10,6 +10,7 @@ import { contextTag, der, derBits, derOid, derTime, derTrue, derUnsigned, TAG } 
 import { pkiError } from './errors.ts';
 import { toPem } from './pem.ts';
 import { keyUsageOctets, PROFILES, type Profile, type ProfileName, PURPOSE } from './profiles.ts';
+import { type AuthorityKey, signDer } from './signature.ts';
 
 /**
  * Making keys and certificates, of the rows of profiles.ts and nothing else. docs/adr/0020 says why these few
@@ -39,11 +40,11 @@ export interface Names {
   readonly addresses?: readonly Uint8Array[];
 }
 
-/** A CA that can sign: its certificate and its key. */
+/** A CA that can sign: its certificate and its key, here or in a token. */
 export interface SigningAuthority {
   readonly certificate: Certificate;
   readonly certificatePem: string;
-  readonly privateKey: KeyObject;
+  readonly privateKey: AuthorityKey;
 }
 
 /** RFC 5958 around RFC 5915: everything of a P-256 key before the 32 octets of the scalar, and before the point. */
@@ -93,7 +94,7 @@ export function certify(authority: SigningAuthority, request: CertifyRequest): U
 /** A self-signed CA, and the key to sign with. */
 export function selfSign(
   request: Omit<CertifyRequest, 'spki'>,
-): SigningAuthority & { privateKeyPem: string } {
+): SigningAuthority & { readonly privateKey: KeyObject; readonly privateKeyPem: string } {
   const pair = newKeyPair();
   const privateKey = createPrivateKey(pair.privateKeyPem);
   const certificate = signed(
@@ -108,7 +109,10 @@ export function selfSign(
   return { ...authorityOf(certificate, privateKey), privateKeyPem: pair.privateKeyPem };
 }
 
-export function authorityOf(certificate: Uint8Array, privateKey: KeyObject): SigningAuthority {
+export function authorityOf<Key extends AuthorityKey>(
+  certificate: Uint8Array,
+  privateKey: Key,
+): SigningAuthority & { readonly privateKey: Key } {
   return {
     certificate: parseCertificate(certificate),
     certificatePem: toPem('CERTIFICATE', certificate),
@@ -119,7 +123,7 @@ export function authorityOf(certificate: Uint8Array, privateKey: KeyObject): Sig
 interface Issuer {
   readonly issuer: Uint8Array;
   readonly keyId: Uint8Array;
-  readonly privateKey: KeyObject;
+  readonly privateKey: AuthorityKey;
   readonly notAfterMs: number;
 }
 
@@ -139,7 +143,7 @@ function signed(request: CertifyRequest, issuer: Issuer): Uint8Array {
     request.spki,
     der(contextTag(3, 'constructed'), der(TAG.sequence, ...extensions(request, issuer.keyId))),
   );
-  return der(TAG.sequence, tbs, ECDSA_SHA256, derBits(sign('sha256', tbs, issuer.privateKey)));
+  return der(TAG.sequence, tbs, ECDSA_SHA256, derBits(signDer(issuer.privateKey, tbs)));
 }
 
 function newSerial(): Uint8Array {

@@ -1,4 +1,4 @@
-import { type KeyObject, sign, verify } from 'node:crypto';
+import { type KeyObject, verify } from 'node:crypto';
 import { ECDSA_SHA256 } from './certificate.ts';
 import type { SigningAuthority } from './certify.ts';
 import {
@@ -25,6 +25,7 @@ import {
   TAG,
 } from './der.ts';
 import { pkiError } from './errors.ts';
+import { signDer } from './signature.ts';
 
 export { REVOCATION_REASONS } from './crl-entries.ts';
 export type { RevocationReason, RevokedEntry };
@@ -76,7 +77,7 @@ export function makeCrl(
       ),
     ),
   );
-  return der(TAG.sequence, tbs, ECDSA_SHA256, derBits(sign('sha256', tbs, authority.privateKey)));
+  return der(TAG.sequence, tbs, ECDSA_SHA256, derBits(signDer(authority.privateKey, tbs)));
 }
 
 const extension = (id: Uint8Array, value: Uint8Array): Uint8Array =>
@@ -95,8 +96,8 @@ const malformed = (what: string) => pkiError('ERR_TRUST_MALFORMED', `no revocati
  */
 export function parseCrl(bytes: Uint8Array): CertificateRevocations {
   const entries: RevokedEntry[] = [];
-  const list = readCrl(bytes, (serial, atMs, reason) =>
-    entries.push({ serial: serialText(serial), atMs, reason }),
+  const list = readCrl(bytes, (serial, atMs, why) =>
+    entries.push({ serial: serialText(serial), atMs, ...why }),
   );
   return { ...list, entries };
 }

@@ -1,10 +1,11 @@
-import { type KeyObject, sign, verify } from 'node:crypto';
+import { type KeyObject, verify } from 'node:crypto';
 import type { TenantId } from '../../protocol/identity.ts';
 import { checkValidity, pinAuthorities } from '../anchors.ts';
 import type { SigningAuthority } from '../certify.ts';
 import { pkiError } from '../errors.ts';
 import type { OfficeAnchors } from '../identity.ts';
 import { derOf } from '../pem.ts';
+import { signDer } from '../signature.ts';
 import { OFFICE } from '../worlds.ts';
 
 /**
@@ -31,7 +32,7 @@ function voucherBytes(tenant: TenantId, { root, issuers }: OfficeAnchors): Uint8
 
 /** @throws ERR_TRUST_MALFORMED where there is no issuing CA of this tenant in it */
 export function vouch(field: SigningAuthority, tenant: TenantId, office: OfficeAnchors): string {
-  return sign('sha256', voucherBytes(tenant, office), field.privateKey).toString('base64');
+  return Buffer.from(signDer(field.privateKey, voucherBytes(tenant, office))).toString('base64');
 }
 
 /**

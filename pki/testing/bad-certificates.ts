@@ -1,9 +1,10 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { authorityOf, type CertifyRequest, certify, newKeyPair, type SigningAuthority } from '../certify.ts';
 import { contextTag, DerCursor, der, derBits, derOid, derTrue, TAG } from '../der.ts';
 import type { PkiErrorCode } from '../errors.ts';
 import { toPem } from '../pem.ts';
 import { PROFILES, type Profile, type ProfileName } from '../profiles.ts';
+import { signDer } from '../signature.ts';
 import { authorityFromLeaf, DAY_MS, type Leaf, makeLeaf, makeRoot } from './field.ts';
 
 /** What a certificate at one place looks like when it is right, and who could make wrong ones of it. */
@@ -96,7 +97,7 @@ export function resigned(
   while (!tbs.done) elements.push(tbs.read().whole);
   const algorithm = outer.read().whole;
   const changed = der(TAG.sequence, ...change(elements));
-  return der(TAG.sequence, changed, algorithm, derBits(sign('sha256', changed, by.privateKey)));
+  return der(TAG.sequence, changed, algorithm, derBits(signDer(by.privateKey, changed)));
 }
 
 /** RFC 5280 §4.1: the key is the element before the extensions. */

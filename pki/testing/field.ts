@@ -31,9 +31,12 @@ export interface Leaf {
 
 type Changes = Partial<Omit<CertifyRequest, 'spki'>>;
 
-export function makeRoot(changes: Changes & { readonly development?: boolean } = {}): SigningAuthority & {
-  readonly privateKeyPem: string;
-} {
+/** An authority whose key is here. */
+export type KeyedAuthority = SigningAuthority & { readonly privateKey: KeyObject };
+
+export function makeRoot(
+  changes: Changes & { readonly development?: boolean } = {},
+): KeyedAuthority & { readonly privateKeyPem: string } {
   const organization = changes.development === true ? DEVELOPMENT_ORGANIZATION : PRODUCTION_ORGANIZATION;
   return selfSign({
     profile: PROFILES.root,
@@ -44,11 +47,7 @@ export function makeRoot(changes: Changes & { readonly development?: boolean } =
   });
 }
 
-export function makeIssuing(
-  root: SigningAuthority,
-  tenant: TenantId,
-  changes: Changes = {},
-): SigningAuthority {
+export function makeIssuing(root: SigningAuthority, tenant: TenantId, changes: Changes = {}): KeyedAuthority {
   const made = makeLeaf(root, {
     profile: PROFILES.issuing,
     subject: { organization: PRODUCTION_ORGANIZATION, commonName: issuingUri(tenant) },
