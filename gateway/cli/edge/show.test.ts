@@ -47,6 +47,7 @@ const device: DeviceStatus = {
     owners: { ores: '2027-01-01T00:00:00Z' },
   },
   commands: null,
+  renewal: null,
 };
 
 const text = (changes: Partial<DeviceStatus> = {}, running = true): string => {

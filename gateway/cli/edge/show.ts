@@ -1,5 +1,11 @@
 import type { SourceStatus } from '../../edge/service/edge-source.ts';
-import { daysLeft, EXPIRY_WARN_DAYS, firstEndMs } from '../../edge/service/identity.ts';
+import {
+  daysLeft,
+  EXPIRY_ALARM_DAYS,
+  EXPIRY_MENTION_DAYS,
+  EXPIRY_WARN_DAYS,
+  firstEndMs,
+} from '../../edge/service/identity.ts';
 import type { DeviceStatus, EdgeStatus } from '../../edge/service/status.ts';
 
 /** `hes edge status` for a person: one paragraph a device. */
@@ -28,6 +34,7 @@ function deviceText(device: DeviceStatus, { running, nowMs }: EdgeStatus): strin
   if (running)
     row('next wake', device.nextWakeMs === null ? 'nothing waits' : ahead(device.nextWakeMs, nowMs));
   row('certificates', certificatesText(device, nowMs));
+  for (const [at, text] of renewalTexts(device, nowMs).entries()) row(at === 0 ? 'renewal' : '', text);
   return lines.join('\n');
 }
 
@@ -85,14 +92,31 @@ function outboxText({ outbox }: DeviceStatus): string {
   ].join('; ');
 }
 
-function certificatesText({ certificates }: DeviceStatus, nowMs: number): string {
+function certificatesText({ certificates, renewal }: DeviceStatus, nowMs: number): string {
   if (certificates === null) return 'cannot be read';
   const days = daysLeft(certificates, nowMs);
   if (days < 0) return `EXPIRED ${-days} days ago: enrol again`;
   const end = new Date(firstEndMs(certificates)).toISOString().slice(0, 10);
-  return days < EXPIRY_WARN_DAYS
-    ? `END IN ${days} DAYS (${end}): enrol again`
-    : `valid until ${end} (${days} days)`;
+  if (days < EXPIRY_ALARM_DAYS) return `END IN ${days} DAYS (${end}): SEE TO IT NOW, or enrol again`;
+  if (days < EXPIRY_WARN_DAYS) return `END IN ${days} DAYS (${end}): ${remedy(renewal)}`;
+  const text = `valid until ${end} (${days} days)`;
+  return days < EXPIRY_MENTION_DAYS ? `${text}: ${remedy(renewal)} in time` : text;
+}
+
+/** An owner's sealing key comes by the owner's notice; what renews itself needs nobody. */
+const remedy = (renewal: DeviceStatus['renewal']): string =>
+  renewal === null ? 'enrol again' : 'renewal should have seen to it: see below';
+
+function renewalTexts({ renewal }: DeviceStatus, nowMs: number): string[] {
+  if (renewal === null) return [];
+  const { nextMs, pending, lastMs, failure } = renewal;
+  const last = lastMs === null ? '' : `; last one ${ago(lastMs, nowMs)}`;
+  return [
+    `${pending.length === 0 ? 'next key' : `${pending.join(', ')} asked for, next attempt`} ${ahead(nextMs, nowMs)}${last}`,
+    ...(failure === null
+      ? []
+      : [`FAILED ${ago(failure.atMs, nowMs)} for ${failure.key} (${failure.code}): it is tried again`]),
+  ];
 }
 
 function ago(atMs: number, nowMs: number): string {

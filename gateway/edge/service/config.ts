@@ -10,6 +10,7 @@ import { SCHEDULE_LIMITS } from '../schedule.ts';
 import type { SerialModeName } from '../sources/serial.ts';
 import { SOURCE_TIMING } from '../sources/timing.ts';
 import { UPLINK_LIMITS } from '../uplink/limits.ts';
+import { renewalConfig } from './renewal-config.ts';
 import { deviceRules, edgeRules } from './rules.ts';
 
 /** A meter cabinet, a block of flats: beyond this one process is no longer "a few meters". */
@@ -125,6 +126,8 @@ const device = z
   .strictObject({
     /** What `hes edge enrol` has written: its keys and certificates. Readable by its user only. */
     identity: file,
+    /** Where its keys are renewed, where that is not where those of the others are: another home, another CA. */
+    renewal: renewalConfig.optional(),
     /** Meters that are not the home operator's, by channel or serial number. A serial number goes before a channel. */
     owners: z
       .array(owner)
@@ -217,6 +220,8 @@ export const edgeConfig = z
     development: z.boolean().default(false),
     /** When telegrams are taken to be; ports, certificates and waiting always go by the real clock. */
     clock: clockConfig.default({ kind: 'real' }),
+    /** Of all devices that do not say it themselves. */
+    renewal: renewalConfig.optional(),
     devices: z.array(device).min(1).max(DEVICES_MAX),
     schedule,
     outbox,

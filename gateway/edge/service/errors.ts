@@ -6,6 +6,8 @@ export const EDGE_SERVICE_ERRORS = {
     'A file that a source of edge.yaml names (a key, a Modbus profile) cannot be used. The message names the source and says why.',
   ERR_EDGE_DATA:
     'The data folder of the edge cannot be made, entered or written by this user. Mend its rights, or choose another as `data`.',
+  ERR_EDGE_IDENTITY:
+    'The identity file of a device was replaced by that of another device while the edge runs. Nothing was written over it: start the edge again, or put the file back.',
   ERR_EDGE_RUNNING:
     'Another `hes edge run` uses this data folder: stop it first, or give this one a folder of its own.',
   ERR_EDGE_SOCKET:

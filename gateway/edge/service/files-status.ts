@@ -38,6 +38,7 @@ const NOTHING: Omit<DeviceStatus, 'device' | 'home' | 'guests' | 'trouble' | 'ce
   openDays: 0,
   nextWakeMs: null,
   commands: null,
+  renewal: null,
 };
 
 function deviceOfFiles(config: EdgeConfig, file: string): DeviceStatus {

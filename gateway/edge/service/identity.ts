@@ -1,19 +1,26 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { type DeviceIdentity, readDeviceIdentity } from '../../../pki/identity.ts';
+import type { DeviceIdentity } from '../../../pki/identity.ts';
 import { recipientOf } from '../../../pki/trust.ts';
 import { HesError, isHesError } from '../../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
+import type { Ending } from '../../runtime/expiry.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { OwnerMap } from '../days/day.ts';
+import type { IdentityPort } from '../device-options.ts';
 import type { EdgeConfig, EdgeDeviceConfig } from './config.ts';
 import type { EdgeServiceErrorCode } from './errors.ts';
+import { LiveIdentity } from './live-identity.ts';
 
 /** Nobody but its user has business with a file of private keys. */
 const OTHERS_MASK = 0o077;
 const DAY_MS = 86_400_000;
 /** From then on `hes edge status` and the log say that a certificate ends soon: time for a request and its answer. */
 export const EXPIRY_WARN_DAYS = 30;
+/** Before that it is mentioned. */
+export const EXPIRY_MENTION_DAYS = 90;
+/** And from here on it is shouted. */
+export const EXPIRY_ALARM_DAYS = 7;
 
 /** Until when each certificate of a device is valid, and those of the owners that it seals to (ISO 8601). */
 export interface CertificatesStatus {
@@ -24,7 +31,10 @@ export interface CertificatesStatus {
 }
 
 export interface LoadedIdentity {
+  /** As it is at this moment. */
   readonly identity: DeviceIdentity;
+  /** Where it is read and replaced; without it, it stays as it is. */
+  readonly port?: IdentityPort;
   readonly certificates: CertificatesStatus;
   readonly owners: OwnerMap;
 }
@@ -53,12 +63,13 @@ function loadIdentity(
   log: Log,
 ): LoadedIdentity {
   const path = `devices[${index}].identity`;
+  let port: LiveIdentity;
   let identity: DeviceIdentity;
-  let certificates: CertificatesStatus;
   try {
-    identity = readDeviceIdentity(config.identity);
+    port = new LiveIdentity(config.identity);
+    identity = port.load();
     for (const { key } of [identity.tls, identity.sign, identity.agree]) createPrivateKey(key);
-    certificates = certificatesOf(identity);
+    certificatesOf(identity);
   } catch (cause) {
     const why = isHesError(cause) ? cause.message : `${config.identity} is damaged: enrol the device again`;
     throw failure(`${path}: ${why}`, cause);
@@ -72,7 +83,16 @@ function loadIdentity(
   if ((statSync(config.identity).mode & OTHERS_MASK) !== 0)
     log.warn({ device, file: config.identity }, 'OTHER USERS MAY READ THE KEYS OF THIS DEVICE: chmod 600');
   checkOwners(identity, path, { development, nowMs, log });
-  return { identity, certificates, owners: ownerMapOf(config, identity.home) };
+  return {
+    port,
+    get identity() {
+      return port.load();
+    },
+    get certificates() {
+      return certificatesOf(port.load());
+    },
+    owners: ownerMapOf(config, identity.home),
+  };
 }
 
 /** What time alone mends, or a new certificate. */
@@ -95,6 +115,19 @@ function checkOwners(
         'an owner’s certificate is not valid now: days stay open',
       );
     }
+}
+
+/** What ends, by the names of metrics (gateway/runtime/expiry.ts). */
+export function endingsOf({ tls, sign, agree, owners }: CertificatesStatus): Ending[] {
+  const ending = (what: string, end: string): Ending => ({
+    kind: 'certificate',
+    what,
+    notAfterMs: Date.parse(end),
+  });
+  return [
+    ...Object.entries({ tls, sign, agree }).map(([key, end]) => ending(`device.${key}`, end)),
+    ...Object.entries(owners).map(([tenant, end]) => ending(`sealing.${tenant}`, end)),
+  ];
 }
 
 export function certificatesOf({ tls, sign, agree, owners }: DeviceIdentity): CertificatesStatus {

@@ -3,6 +3,7 @@ import type { EdgeCommands } from '../commands.ts';
 import type { OwnerMap } from '../days/day.ts';
 import type { Installation, InstalledMeter } from '../operations/installation.ts';
 import type { Action, ActionResult, Hardware } from '../operations/step.ts';
+import type { Renewal } from '../renewal/renewal.ts';
 import type { Snapshot } from '../source.ts';
 import type { EdgeConfig, EdgeDeviceConfig } from './config.ts';
 import type { LoadedIdentity } from './identity.ts';
@@ -13,23 +14,33 @@ import type { LoadedIdentity } from './identity.ts';
  */
 
 /** Silence is not among them: nobody could end it at the meter. */
-export const READ_ONLY_COMMANDS: readonly CommandType[] = ['read.now'];
+export const READ_ONLY: readonly CommandType[] = ['read.now'];
+/** With keys that can be renewed. */
+const RENEWABLE: readonly CommandType[] = [...READ_ONLY, 'credential.renew'];
 
-const HARDWARE: Hardware = {
+/** There is none: what is left are the device's own keys, where it knows who renews them. */
+const hardwareWith = (renewal: Renewal | undefined): Hardware => ({
   // Whether a channel was seen of late is asked before (latest.ts).
-  perform: ({ kind }: Action): ActionResult => (kind === 'reach' ? 'done' : 'hardware'),
-  standing: ({ kind }) => kind === 'reach',
-};
+  perform: (action: Action): ActionResult | Promise<ActionResult> => {
+    if (action.kind === 'credential' && renewal !== undefined) return renewal.perform(action.key);
+    return action.kind === 'reach' ? 'done' : 'hardware';
+  },
+  standing: (action) =>
+    action.kind === 'credential' && renewal !== undefined
+      ? renewal.standing(action.key)
+      : action.kind === 'reach',
+});
 
 export function readOnlyCommands(
   config: Pick<EdgeConfig, 'commands' | 'clock'>,
   device: EdgeDeviceConfig,
   { identity }: LoadedIdentity,
+  renewal?: Renewal,
 ): EdgeCommands {
   const { stay, everySeconds } = config.commands;
   return {
-    installation: installationOf(identity, device),
-    hardware: HARDWARE,
+    installation: installationOf(identity, device, renewal === undefined ? READ_ONLY : RENEWABLE),
+    hardware: hardwareWith(renewal),
     stay,
     everyMs: everySeconds === null ? null : everySeconds * 1_000,
     realSeconds: realSecondsOf(config.clock),
@@ -40,6 +51,7 @@ export function readOnlyCommands(
 function installationOf(
   { device, home }: LoadedIdentity['identity'],
   { owners }: EdgeDeviceConfig,
+  commands: readonly CommandType[],
 ): Installation {
   const named = owners.flatMap(({ channel, tenant }) =>
     channel === undefined ? [] : [{ channel, owner: tenant }],
@@ -49,7 +61,7 @@ function installationOf(
     const medium = meter.channel === 0 ? 'electricity' : 'gas';
     return { ...meter, medium, switchable: false };
   });
-  return { device, home, meters, protectedPeriods: [], commands: READ_ONLY_COMMANDS };
+  return { device, home, meters, protectedPeriods: [], commands };
 }
 
 /** With the meters that a snapshot shows; the same object where it shows nothing new. */

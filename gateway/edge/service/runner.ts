@@ -9,6 +9,7 @@ import { dayOfOrdinal } from '../days/calendar.ts';
 import { EdgeDevice, type EdgeLimits } from '../device.ts';
 import type { Installation } from '../operations/installation.ts';
 import type { OutboxFiles } from '../outbox/files.ts';
+import type { Renewal } from '../renewal/renewal.ts';
 import type { Snapshot } from '../source.ts';
 import type { HeadEnd } from '../uplink/tls.ts';
 import { Chore } from './chore.ts';
@@ -31,6 +32,8 @@ export interface RunnerOptions {
   readonly closeAfterSeconds: number;
   /** How it takes commands; a recording takes none. */
   readonly commands?: EdgeCommands;
+  /** What renews its keys. */
+  readonly renewal?: Renewal;
   readonly time: MeteringTime;
   readonly log: Log;
   readonly counters: Counters;
@@ -119,6 +122,7 @@ export class DeviceRunner {
   /** Look whether something is due. */
   tick(): void {
     if (this.#stopping.signal.aborted) return;
+    this.#options.renewal?.tick();
     if (this.#device === null) {
       this.#open.attempt(
         () => this.start(),
@@ -150,6 +154,8 @@ export class DeviceRunner {
 
   async close(): Promise<void> {
     this.#stopping.abort();
+    // What a command asked for is told as not done, and goes on with the next start.
+    await this.#options.renewal?.close();
     await this.#running?.catch(() => undefined);
     await Promise.all([this.#open.idle(), this.#close.idle(), this.#wake.idle()]);
     await this.#device?.close();
@@ -178,6 +184,7 @@ export class DeviceRunner {
       openDays: device?.due().length ?? 0,
       nextWakeMs: device?.nextWakeMs() ?? null,
       certificates,
+      renewal: this.#options.renewal?.status() ?? null,
       commands: device?.commandStatus() ?? null,
     };
   }
@@ -189,12 +196,12 @@ export class DeviceRunner {
   async #opened(): Promise<EdgeDevice> {
     const { commands, loaded, directory, headEnd, limits, development, counters, random, files } =
       this.#options;
-    const { identity, owners } = loaded;
+    const { identity, owners, port } = loaded;
     try {
       this.#installation = this.#isRecorded ? null : (commands?.installation ?? null);
       return await EdgeDevice.start({
         directory,
-        identity,
+        identity: port ?? identity,
         owners,
         headEnd,
         clock: this.#clock,
@@ -206,6 +213,7 @@ export class DeviceRunner {
         missedDays: this.#isRecorded ? 'skip' : 'close',
         // A recording is simply read again.
         checkpoint: !this.#isRecorded,
+        ...(this.#options.renewal === undefined ? {} : { renewal: this.#options.renewal }),
         ...(files === undefined ? {} : { files }),
         ...(commands === undefined || this.#isRecorded ? {} : { commands }),
       });

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { HesError, isHesError } from '../../../protocol/errors.ts';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
 import type { Counters } from '../../runtime/counters.ts';
+import { watchExpiry } from '../../runtime/expiry.ts';
 import type { Log } from '../../runtime/log.ts';
 import { type Random, systemRandom } from '../../runtime/random.ts';
+import { Renewal, type RenewalOptions } from '../renewal/renewal.ts';
+import { estRenewalServer } from '../renewal/server.ts';
 import type { EdgeConfig } from './config.ts';
 import type { EdgeServiceErrorCode } from './errors.ts';
-import { daysLeft, EXPIRY_WARN_DAYS, type LoadedIdentity, loadIdentities } from './identity.ts';
+import { endingsOf, type LoadedIdentity, loadIdentities } from './identity.ts';
 import { MeteringTime } from './metering-time.ts';
 import { readOnlyCommands } from './read-only.ts';
 import { DeviceRunner } from './runner.ts';
@@ -17,8 +20,6 @@ import type { EdgeStatus } from './status.ts';
 
 /** How often it is looked whether a day or a wake is due. */
 const TICK_MS = 1_000;
-/** How often the log says that a certificate ends soon. */
-const EXPIRY_CHECK_MS = 86_400_000;
 
 export interface EdgeServiceOptions {
   readonly config: EdgeConfig;
@@ -47,7 +48,7 @@ export interface RunningEdge {
  * @throws ERR_CONFIG_IDENTITY, ERR_CONFIG_SOURCE, ERR_EDGE_DATA, ERR_EDGE_RUNNING, ERR_EDGE_SOCKET, ERR_OUTBOX_*
  */
 export async function startEdge(options: EdgeServiceOptions): Promise<RunningEdge> {
-  const { config, log, clock = systemClock } = options;
+  const { config, log, counters, clock = systemClock } = options;
   const loaded = loadIdentities(config, clock.nowMs(), log);
   makeDataFolder(config.data);
   const { promise: failed, reject: fatal } = Promise.withResolvers<never>();
@@ -75,15 +76,14 @@ export async function startEdge(options: EdgeServiceOptions): Promise<RunningEdg
     await startRunners(runners);
     const control = await openControlSocket(config.data, status);
     const { done, end } = watch(runners);
-    const tell = (): void => tellExpiry(loaded, clock, log);
-    const expiry = setInterval(tell, EXPIRY_CHECK_MS);
-    tell();
+    const read = () => loaded.flatMap(({ certificates }) => endingsOf(certificates));
+    const expiry = watchExpiry({ read, clock, log, counters });
     return {
       status,
       done: Promise.race([done, failed]),
       stop: async () => {
         end();
-        clearInterval(expiry);
+        expiry.stop();
         await control.close();
         await stopRunners();
       },
@@ -110,6 +110,7 @@ async function runnerOf(
       openSource(source, `devices[${index}].sources[${at}]`, context),
     ),
   );
+  const renewal = renewalOf(config, index, loaded, { log, counters, random, clock });
   return new DeviceRunner({
     directory: deviceDirectory(data, loaded.identity.device),
     loaded,
@@ -118,7 +119,8 @@ async function runnerOf(
     development,
     limits: { outbox, uplink, schedule },
     closeAfterSeconds,
-    commands: readOnlyCommands(config, config.devices[index]!, loaded),
+    commands: readOnlyCommands(config, config.devices[index]!, loaded, renewal),
+    ...(renewal === undefined ? {} : { renewal }),
     time,
     log,
     counters,
@@ -126,6 +128,20 @@ async function runnerOf(
     fatal,
     clock,
   });
+}
+
+/** What renews the keys of a device, where it says by whom. */
+function renewalOf(
+  { devices, development, renewal: ofAll }: EdgeConfig,
+  index: number,
+  { port }: LoadedIdentity,
+  parts: Pick<RenewalOptions, 'log' | 'counters' | 'random' | 'clock'>,
+): Renewal | undefined {
+  const { identity: file, renewal: own } = devices[index]!;
+  const config = own ?? ofAll;
+  if (config === undefined || port === undefined) return undefined;
+  const server = estRenewalServer(config);
+  return new Renewal({ file, identity: port, server, development, limits: config, ...parts });
 }
 
 export const deviceDirectory = (data: string, device: string): string => join(data, 'devices', device);
@@ -169,16 +185,5 @@ function makeDataFolder(data: string): void {
     const why = (cause as NodeJS.ErrnoException).code ?? 'unknown';
     const code: EdgeServiceErrorCode = 'ERR_EDGE_DATA';
     throw new HesError(code, `${data} cannot be made or written by this user (${why})`, { cause });
-  }
-}
-
-function tellExpiry(loaded: readonly LoadedIdentity[], clock: Clock, log: Log): void {
-  for (const { identity, certificates } of loaded) {
-    const days = daysLeft(certificates, clock.nowMs());
-    if (days >= EXPIRY_WARN_DAYS) continue;
-    log.warn(
-      { device: identity.device, daysLeft: days },
-      days < 0 ? 'A CERTIFICATE HAS EXPIRED: enrol again' : 'a certificate ends soon: enrol again',
-    );
   }
 }

@@ -1,6 +1,7 @@
 import type { DeviceId, TenantId } from '../../../protocol/identity.ts';
 import type { CommandStatus } from '../commands.ts';
 import type { OutboxStatus } from '../outbox/inspect.ts';
+import type { RenewalStatus } from '../renewal/renewal.ts';
 import type { SettledReading } from '../uplink/waker.ts';
 import type { SourceStatus } from './edge-source.ts';
 import type { CertificatesStatus } from './identity.ts';
@@ -35,6 +36,8 @@ export interface DeviceStatus {
   readonly openDays: number;
   readonly nextWakeMs: number | null;
   readonly certificates: CertificatesStatus | null;
+  /** Null where it renews nothing, or nothing is known of it. */
+  readonly renewal: RenewalStatus | null;
   /** Null where it takes none, or nothing is known of them. */
   readonly commands: CommandStatus | null;
 }
