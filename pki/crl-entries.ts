@@ -2,6 +2,7 @@ import { SERIAL_BYTES_MAX } from './certificate.ts';
 import {
   DerCursor,
   der,
+  derGeneralizedTime,
   derOid,
   derTime,
   type Element,
@@ -13,12 +14,18 @@ import {
 } from './der.ts';
 import { pkiError } from './errors.ts';
 
-/** RFC 5280 §5.3.1; only those that this system gives. */
+/**
+ * RFC 5280 §5.3.1; only those that this system gives. A certificate is not put on hold: what is revoked stays so, and
+ * nothing here removes an entry before the certificate's end. A CA's own compromise stands on no list of its own
+ * (docs/adr/0187).
+ */
 export const REVOCATION_REASONS = {
   unspecified: 0,
   keyCompromise: 1,
+  affiliationChanged: 3,
   superseded: 4,
   cessationOfOperation: 5,
+  privilegeWithdrawn: 9,
 } as const;
 export type RevocationReason = keyof typeof REVOCATION_REASONS;
 
@@ -27,28 +34,41 @@ export interface RevokedEntry {
   readonly serial: string;
   readonly atMs: number;
   readonly reason: RevocationReason;
+  /** §5.3.2: since when the key may have been in other hands, where that is known. It may be before `atMs`. */
+  readonly invalidSinceMs?: number | null;
 }
 
 const REASON_OID = derOid('2.5.29.21');
+const INVALIDITY_OID = derOid('2.5.29.24');
 
 /** §5.3.1: the reason is left out where it is unspecified. */
-const REASON_EXTRAS: ReadonlyMap<RevocationReason, Uint8Array> = new Map(
+const REASON_PARTS: ReadonlyMap<RevocationReason, Uint8Array> = new Map(
   Object.entries(REVOCATION_REASONS).map(([reason, code]) => [
     reason as RevocationReason,
     code === 0
       ? new Uint8Array()
-      : der(
-          TAG.sequence,
-          der(TAG.sequence, REASON_OID, der(TAG.octetString, der(TAG.enumerated, Uint8Array.of(code)))),
-        ),
+      : der(TAG.sequence, REASON_OID, der(TAG.octetString, der(TAG.enumerated, Uint8Array.of(code)))),
   ]),
 );
+/** The extensions of an entry that has a reason alone, as most have. */
+const REASON_EXTRAS: ReadonlyMap<RevocationReason, Uint8Array> = new Map(
+  [...REASON_PARTS].map(([reason, part]) => [
+    reason,
+    part.length === 0 ? new Uint8Array() : der(TAG.sequence, part),
+  ]),
+);
+function extrasOf({ reason, invalidSinceMs }: RevokedEntry): Uint8Array {
+  if (invalidSinceMs === undefined || invalidSinceMs === null) return REASON_EXTRAS.get(reason)!;
+  const since = der(TAG.octetString, derGeneralizedTime(invalidSinceMs));
+  return der(TAG.sequence, REASON_PARTS.get(reason)!, der(TAG.sequence, INVALIDITY_OID, since));
+}
+
 const REASON_BY_CODE = new Map(
   Object.entries(REVOCATION_REASONS).map(([reason, code]) => [code as number, reason as RevocationReason]),
 );
 
-/** A serial of 21 octets, a GeneralizedTime, a reason, and their heads: below 128, so each length is one octet. */
-const ENTRY_BYTES_MAX = 64;
+/** A serial of 21 octets, two times, a reason, and their heads: below 128, so each length is one octet. */
+const ENTRY_BYTES_MAX = 96;
 
 /** All entries, one after the other: written into one buffer, which is four times as fast as joining small ones. */
 export function writeEntries(entries: readonly RevokedEntry[]): Uint8Array {
@@ -56,9 +76,10 @@ export function writeEntries(entries: readonly RevokedEntry[]): Uint8Array {
   let at = 0;
   let lastMs = Number.NaN;
   let time: Uint8Array = new Uint8Array();
-  for (const { serial, atMs, reason } of entries) {
+  for (const entry of entries) {
+    const { serial, atMs } = entry;
+    const extras = extrasOf(entry);
     // Many are revoked in one second.
-    const extras = REASON_EXTRAS.get(reason)!;
     if (atMs !== lastMs) {
       time = derTime(atMs);
       lastMs = atMs;
@@ -88,7 +109,9 @@ function serialOctets(serial: string): { readonly octets: number; readonly pad: 
 const SERIAL_PATTERN = /^(?:00|(?!00)(?:[0-9a-f]{2}){1,20})$/;
 
 /** What is told of each entry, in order; the serial's content octets are a view of the list. */
-export type TakeEntry = (serial: Element, atMs: number, reason: RevocationReason) => void;
+export type TakeEntry = (serial: Element, atMs: number, why: EntryWhy) => void;
+export type EntryWhy = Pick<RevokedEntry, 'reason' | 'invalidSinceMs'>;
+const UNSPECIFIED: EntryWhy = { reason: 'unspecified' };
 
 /** @throws ERR_TRUST_MALFORMED */
 export function readEntries(bytes: Uint8Array, take: TakeEntry): void {
@@ -100,7 +123,7 @@ export function readEntries(bytes: Uint8Array, take: TakeEntry): void {
     const atMs = readTimeMs(entry.read());
     const extras = entry.optional(TAG.sequence);
     entry.end();
-    take(serial, atMs, extras === undefined ? 'unspecified' : reasonOf(extras));
+    take(serial, atMs, extras === undefined ? UNSPECIFIED : whyOf(extras));
   }
 }
 
@@ -118,21 +141,29 @@ function checkSerial(content: Uint8Array): void {
 
 export const serialText = (serial: Element): string => readUnsigned(serial, SERIAL_BYTES_MAX + 1);
 
-function reasonOf(extras: Element): RevocationReason {
+/** What most entries say, made once. */
+const REASON_WHYS: readonly (readonly [Uint8Array, EntryWhy])[] = [...REASON_EXTRAS].map(
+  ([reason, extras]) => [extras, { reason }],
+);
+
+function whyOf(extras: Element): EntryWhy {
   const { whole } = extras;
-  for (const [reason, known] of REASON_EXTRAS) if (equalBytes(whole, known)) return reason;
-  return readReason(extras.content);
+  for (const [known, why] of REASON_WHYS) if (equalBytes(whole, known)) return why;
+  return readWhy(extras.content);
 }
 
-function readReason(bytes: Uint8Array): RevocationReason {
+function readWhy(bytes: Uint8Array): EntryWhy {
   let reason: RevocationReason = 'unspecified';
+  let invalidSinceMs: number | null = null;
   for (const { id, critical, value } of readExtensions(new DerCursor(bytes))) {
     if (equalBytes(id, REASON_OID)) {
       const code = new DerCursor(value).read(TAG.enumerated).content;
       reason = REASON_BY_CODE.get(code[0] ?? 0) ?? 'unspecified';
-    } else if (critical) throw malformed('an unknown critical extension');
+    } else if (equalBytes(id, INVALIDITY_OID))
+      invalidSinceMs = readTimeMs(new DerCursor(value).read(TAG.generalizedTime));
+    else if (critical) throw malformed('an unknown critical extension');
   }
-  return reason;
+  return invalidSinceMs === null ? { reason } : { reason, invalidSinceMs };
 }
 
 /** The extensions of a list, or of one entry. */

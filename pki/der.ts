@@ -210,11 +210,17 @@ export const derBits = (bytes: Uint8Array): Buffer => der(TAG.bitString, ONE_BYT
 
 /** RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on. */
 export function derTime(timeMs: number): Buffer {
-  const digits = `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`;
   return new Date(timeMs).getUTCFullYear() < 2050
-    ? der(TAG.utcTime, Buffer.from(digits.slice(2), 'latin1'))
-    : der(TAG.generalizedTime, Buffer.from(digits, 'latin1'));
+    ? der(TAG.utcTime, Buffer.from(timeDigits(timeMs).slice(2), 'latin1'))
+    : derGeneralizedTime(timeMs);
 }
+
+/** Where a structure has no other form of it, in whole seconds and GMT: RFC 5280 §5.3.2. */
+export const derGeneralizedTime = (timeMs: number): Buffer =>
+  der(TAG.generalizedTime, Buffer.from(timeDigits(timeMs), 'latin1'));
+
+const timeDigits = (timeMs: number): string =>
+  `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`;
 
 /** An object identifier from its dotted form; arcs may exceed 53 bits (X.667 puts a UUID into one arc). */
 export function derOid(dotted: string): Buffer {

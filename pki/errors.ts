@@ -73,6 +73,8 @@ export const PKI_ERRORS = {
     'A key cannot be certified: it is no P-256 key, or it was certified before for another use or name, or was revoked. Make a new key.',
   ERR_CA_PROFILE:
     'This CA issues no such certificate, or not under such a name. Check the profile, the tenant and the names.',
+  ERR_CA_SERIAL:
+    'A CA was about to give, or to enter, a second certificate under one of its serial numbers: a revocation could not tell them apart. Nothing was issued. Either the source of random numbers is broken, or somebody else signs with the key of this CA: find out before it goes on.',
   ERR_CA_CERTIFICATE:
     'There is no such certificate of this CA, or it was revoked or is over and cannot be renewed.',
   ERR_CA_CODE:

@@ -143,6 +143,35 @@ describe('revocation lists', () => {
     ]);
   });
 
+  it.skipIf(!openssl)('tell openssl each reason, and the date of invalidity (needs openssl)', () => {
+    const names = {
+      keyCompromise: 'Key Compromise',
+      affiliationChanged: 'Affiliation Changed',
+      superseded: 'Superseded',
+      cessationOfOperation: 'Cessation Of Operation',
+      privilegeWithdrawn: 'Privilege Withdrawn',
+    } as const;
+    const reasons = Object.keys(names) as (keyof typeof names)[];
+    const invalidSinceMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+    const entries = reasons.flatMap((reason, at) => [
+      { serial: `4f0${at}`, atMs: NOW_MS, reason },
+      { serial: `4f1${at}`, atMs: NOW_MS, reason, invalidSinceMs },
+    ]);
+    const bare = { serial: '4f20', atMs: NOW_MS, reason: 'unspecified' as const, invalidSinceMs };
+    const list = makeCrl(ores, {
+      number: 1n,
+      thisUpdateMs: NOW_MS,
+      nextUpdateMs: NOW_MS + DAY_MS,
+      entries: [...entries, bare],
+    });
+    expect(parseCrl(list).entries).toEqual([...entries, bare]);
+    const { text } = runOpenssl(['crl', '-in', 'crl.pem', '-noout', '-text'], {
+      'crl.pem': toPem('X509 CRL', list),
+    });
+    for (const name of Object.values(names)) expect(text.split(name)).toHaveLength(3);
+    expect(text.match(/Invalidity Date:\s+Jan {2}2 03:04:05 2026 GMT/g)).toHaveLength(reasons.length + 1);
+  });
+
   it.skipIf(!openssl)('mean the same to openssl verify -crl_check (needs openssl)', () => {
     const [good, bad] = [makeLeaf(ores), makeLeaf(ores)];
     const crl = listOf(ores, [parseCertificate(bad.der).serial]);

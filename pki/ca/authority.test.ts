@@ -69,6 +69,30 @@ describe('an authority refuses', () => {
     },
   );
 
+  it('a second certificate under one serial number: to issue it, and to enter it', () => {
+    const { register, expected, device, clock } = world();
+    expected();
+    const newSerial = () => Buffer.from('4d'.repeat(16), 'hex');
+    const broken = createAuthority({ register, tenant: ORES, issuer: issuing, clock, newSerial });
+    const issue = () =>
+      broken.issue({ profile: 'deviceTls', publicKey: spki(), name: { device }, by: 'test' });
+    const first = issue();
+    const rows = register.audit.head().n;
+    expect(issue).toThrow(code('ERR_CA_SERIAL'));
+    const twin = certify(issuing, {
+      profile: PROFILES.deviceTls,
+      subject: { commonName: device },
+      names: { uris: [`urn:hes:ores:device:${device}`] },
+      spki: spki(),
+      notBeforeMs: clock.now,
+      serial: newSerial(),
+    });
+    expect(() => broken.adopt(twin, 'test')).toThrow(code('ERR_CA_SERIAL'));
+    expect(broken.adopt(first.certificate, 'test').serial).toBe(first.serial);
+    expect(register.audit.head().n).toBe(rows);
+    register.close();
+  });
+
   it('a key that is none of P-256', () => {
     const { expected, issue } = world();
     expected();
@@ -219,6 +243,47 @@ describe('an authority', () => {
     expect(other.crl(beside.keyId)?.nextUpdateMs).toBe(clock.now + 7 * DAY_MS);
     other.close();
     register.close();
+  });
+
+  it('says since when a key was in other hands, where that is known: in register, list and audit', () => {
+    const { authority, register, expected, issue, crl, device } = world();
+    expected();
+    const invalidSinceMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+    const { serial } = issue();
+    authority.revoke(serial, { reason: 'keyCompromise', by: 'test', invalidSinceMs });
+    issue('deviceSign');
+    authority.revokeDevice(device, { reason: 'cessationOfOperation', by: 'test', invalidSinceMs });
+    const other = { reason: 'cessationOfOperation', invalidSinceMs };
+    expect(parseCrl(derOf('X509 CRL', readFileSync(crl.file, 'utf8'))).entries).toMatchObject([
+      { serial, reason: 'keyCompromise', invalidSinceMs },
+      other,
+    ]);
+    expect(register.certificates.bySerial(serial)).toMatchObject({ reason: 'keyCompromise', invalidSinceMs });
+    const rows = register.audit.rows(0, 100).filter(({ event }) => event === 'revoked');
+    expect(rows.map(({ reason }) => reason)).toEqual([
+      'keyCompromise since 2026-01-02T03:04:05.000Z',
+      'cessationOfOperation since 2026-01-02T03:04:05.000Z',
+    ]);
+    // What is on the list in force alone keeps its date on the next one, too.
+    const empty = openRegister({ path: join(folder, `${count++}.db`), owner: ORES });
+    const clock = { nowMs: () => Date.now() };
+    const next = createAuthority({ register: empty, tenant: ORES, issuer: issuing, clock, crl });
+    expect(parseCrl(next.publishCrl('test')).entries).toMatchObject([{ invalidSinceMs }, other]);
+    empty.close();
+    register.close();
+  });
+
+  it('goes on with a register of before there were such dates', () => {
+    const { path, register, expected, issue } = world();
+    expected();
+    const { serial } = issue();
+    register.close();
+    const database = new DatabaseSync(path);
+    database.exec('ALTER TABLE certificates DROP COLUMN invalidSinceMs; PRAGMA user_version = 1');
+    database.close();
+    const again = openRegister({ path, owner: ORES });
+    expect(again.certificates.bySerial(serial)).toMatchObject({ state: 'valid', invalidSinceMs: null });
+    again.close();
   });
 
   it.skipIf(!openssl)('signs lists that OpenSSL checks certificates by (needs openssl)', () => {

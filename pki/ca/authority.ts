@@ -26,6 +26,14 @@ export interface Issued {
   readonly again: boolean;
 }
 
+/** Why something is taken back, and who asked. */
+export interface WhyRevoked {
+  readonly reason: RevocationReason;
+  readonly by: string;
+  /** RFC 5280 §5.3.2: since when the key may have been in other hands. It tells; it is not acted on (docs/adr/0187). */
+  readonly invalidSinceMs?: number | undefined;
+}
+
 export interface AuthorityOptions {
   readonly register: Register;
   /** Left out for the head-end's own CA. */
@@ -34,6 +42,8 @@ export interface AuthorityOptions {
   readonly clock: { nowMs(): number };
   /** The list that each revocation is written to at once. */
   readonly crl?: { readonly file: string; readonly validityMs: number };
+  /** 128 random bits, unless told: as a source that is broken would not give them. */
+  readonly newSerial?: () => Uint8Array;
 }
 
 /** When somebody should begin to care, in days: as status, metrics and `hes pki expiring` say it. */
@@ -69,9 +79,9 @@ export interface Authority {
     readonly by: string;
   }): Issued;
   /** @returns whether it was not revoked before @throws ERR_CA_CERTIFICATE */
-  revoke(serial: string, why: { readonly reason: RevocationReason; readonly by: string }): boolean;
+  revoke(serial: string, why: WhyRevoked): boolean;
   /** Every certificate of a device that is not over yet; it is expected no longer. @returns how many */
-  revokeDevice(device: DeviceId, why: { readonly reason: RevocationReason; readonly by: string }): number;
+  revokeDevice(device: DeviceId, why: WhyRevoked): number;
   /** Enter a certificate that this CA issued before it had a register. @throws ERR_CA_CERTIFICATE, ERR_CA_KEY */
   adopt(certificate: Uint8Array, by: string): CertificateRecord;
   /** How many certificates of the register end within the days that somebody is warned of; each counts once. */
@@ -109,6 +119,8 @@ export function createAuthority(options: AuthorityOptions): Authority {
     const { serial, spki, notBeforeMs, notAfterMs, der, alternativeNames } = certificate;
     const uri = alternativeNames.uris[0] ?? '';
     const atMs = clock.nowMs();
+    if (certificates.find(keyId, serial) !== undefined)
+      throw pkiError('ERR_CA_SERIAL', 'this CA has given this serial number to another certificate');
     writes.add({
       issuer: keyId,
       serial,
@@ -143,6 +155,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
       ...what,
       spki: request.publicKey,
       notBeforeMs: nowMs - CLOCK_SKEW_MS,
+      ...(options.newSerial === undefined ? {} : { serial: options.newSerial() }),
       ...(request.notAfterMs === undefined ? {} : { notAfterMs: request.notAfterMs }),
     });
     const certificate = parseCertificate(der);
@@ -179,12 +192,14 @@ export function createAuthority(options: AuthorityOptions): Authority {
     return record;
   };
 
-  const takeBack = (record: CertificateRecord, reason: RevocationReason, by: string): boolean => {
+  const takeBack = (record: CertificateRecord, why: WhyRevoked): boolean => {
     if (record.state === 'revoked') return false;
     const atMs = clock.nowMs();
+    const { by, reason, invalidSinceMs } = why;
     const { profile, uri: subject, serial } = record;
-    writes.revoke(record, { atMs, reason });
-    audit.append({ atMs, event: 'revoked', by, profile, subject, serial, reason });
+    const since = invalidSinceMs === undefined ? '' : ` since ${new Date(invalidSinceMs).toISOString()}`;
+    writes.revoke(record, { atMs, reason, invalidSinceMs });
+    audit.append({ atMs, event: 'revoked', by, profile, subject, serial, reason: `${reason}${since}` });
     return true;
   };
 
@@ -217,18 +232,18 @@ export function createAuthority(options: AuthorityOptions): Authority {
         writes.replace(old, issued.serial);
         return issued;
       }),
-    revoke(serial, { reason, by }) {
-      const done = register.transaction(() => takeBack(known(serial), reason, by));
-      publishIfKept(by);
+    revoke(serial, why) {
+      const done = register.transaction(() => takeBack(known(serial), why));
+      publishIfKept(why.by);
       return done;
     },
-    revokeDevice(device, { reason, by }) {
+    revokeDevice(device, why) {
       const count = register.transaction(() => {
-        devices.retire(device, by);
+        devices.retire(device, why.by);
         const all = certificates.list({ filter: { device }, limit: DEVICE_CERTIFICATES_MAX });
-        return all.filter((record) => record.issuer === keyId && takeBack(record, reason, by)).length;
+        return all.filter((record) => record.issuer === keyId && takeBack(record, why)).length;
       });
-      publishIfKept(by);
+      publishIfKept(why.by);
       return count;
     },
     adopt: (der, by) =>
@@ -240,7 +255,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
         if (profile === undefined || certificate.authorityKeyId !== keyId || !openX509(der).verify(publicKey))
           throw pkiError('ERR_CA_CERTIFICATE', 'this CA did not issue this certificate');
         const before = certificates.find(keyId, certificate.serial);
-        if (before !== undefined) return before;
+        if (before !== undefined && equalBytes(before.der, der)) return before;
         if (certificates.byKey(keyHash(certificate.spki)) !== undefined)
           throw pkiError('ERR_CA_KEY', 'the key of this certificate has another one in the register');
         return enter(certificate, profile, by, 'adopted');

@@ -27,6 +27,8 @@ export interface CertificateRecord {
   readonly replacedBy: string | null;
   readonly revokedAtMs: number | null;
   readonly reason: RevocationReason | null;
+  /** Since when its key may have been in other hands, where that was said. */
+  readonly invalidSinceMs: number | null;
   readonly der: Uint8Array;
 }
 
@@ -58,9 +60,21 @@ export interface CertificateReads {
 }
 
 export interface CertificateWrites {
-  add(record: Omit<CertificateRecord, 'seq' | 'state' | 'replacedBy' | 'revokedAtMs' | 'reason'>): void;
+  add(
+    record: Omit<
+      CertificateRecord,
+      'seq' | 'state' | 'replacedBy' | 'revokedAtMs' | 'reason' | 'invalidSinceMs'
+    >,
+  ): void;
   replace(record: CertificateRecord, by: string): void;
-  revoke(record: CertificateRecord, at: { readonly atMs: number; readonly reason: RevocationReason }): void;
+  revoke(
+    record: CertificateRecord,
+    at: {
+      readonly atMs: number;
+      readonly reason: RevocationReason;
+      readonly invalidSinceMs?: number | undefined;
+    },
+  ): void;
 }
 
 type Row = Record<string, unknown>;
@@ -78,7 +92,7 @@ export function certificateReads(database: DatabaseSync): CertificateReads {
     "SELECT count(*) AS n FROM certificates WHERE state = 'valid' AND notAfterMs >= ? AND notAfterMs < ?",
   );
   const revoked = database.prepare(`
-    SELECT serial, revokedAtMs AS atMs, reason FROM certificates
+    SELECT serial, revokedAtMs AS atMs, reason, invalidSinceMs FROM certificates
     WHERE state = 'revoked' AND issuer = ? AND notAfterMs >= ? ORDER BY seq`);
   return {
     find: (issuer, serial) => recordOf(find.get(issuer, serial)),
@@ -117,7 +131,8 @@ export function certificateWrites(database: DatabaseSync): CertificateWrites {
     "UPDATE certificates SET state = 'replaced', replacedBy = ? WHERE seq = ? AND state = 'valid'",
   );
   const revoke = database.prepare(
-    "UPDATE certificates SET state = 'revoked', revokedAtMs = ?, reason = ? WHERE seq = ? AND state <> 'revoked'",
+    `UPDATE certificates SET state = 'revoked', revokedAtMs = ?, reason = ?, invalidSinceMs = ?
+    WHERE seq = ? AND state <> 'revoked'`,
   );
   return {
     add(record) {
@@ -138,6 +153,7 @@ export function certificateWrites(database: DatabaseSync): CertificateWrites {
       );
     },
     replace: ({ seq }, by) => void replace.run(by, seq),
-    revoke: ({ seq }, { atMs, reason }) => void revoke.run(atMs, reason, seq),
+    revoke: ({ seq }, { atMs, reason, invalidSinceMs }) =>
+      void revoke.run(atMs, reason, invalidSinceMs ?? null, seq),
   };
 }

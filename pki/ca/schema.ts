@@ -15,7 +15,6 @@ export type RegisterOwner = TenantId | 'head-end';
 
 /** How long another process may hold the database: a batch beside a running service. */
 const BUSY_TIMEOUT_MS = 10_000;
-const SCHEMA_VERSION = 1;
 
 /** With synchronous FULL a certificate that was handed out is on the disk: nothing is signed and forgotten. */
 const PRAGMAS = `
@@ -105,6 +104,13 @@ CREATE TRIGGER auditStays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audi
 CREATE TRIGGER auditIsKept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows are kept'); END;
 `;
 
+/** What a register of the version before becomes the next by; one that is made now goes through all of them. */
+const VERSIONS: readonly string[] = [
+  VERSION_1,
+  // RFC 5280 §5.3.2, the invalidity date of a revocation.
+  'ALTER TABLE certificates ADD COLUMN invalidSinceMs INTEGER;',
+];
+
 /** @throws ERR_CA_REGISTER */
 export function openDatabase(path: string, owner: RegisterOwner, pepper: () => Uint8Array): DatabaseSync {
   let database: DatabaseSync | undefined;
@@ -126,12 +132,11 @@ function migrate(database: DatabaseSync, owner: RegisterOwner, pepper: () => Uin
   database.exec('BEGIN IMMEDIATE');
   try {
     const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (version > SCHEMA_VERSION) throw new Error('it was written by a newer version');
-    if (version === 0) {
-      database.exec(VERSION_1);
+    if (version > VERSIONS.length) throw new Error('it was written by a newer version');
+    for (const step of VERSIONS.slice(version)) database.exec(step);
+    if (version === 0)
       database.prepare('INSERT INTO register (owner, pepper) VALUES (?, ?)').run(owner, pepper());
-      database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-    }
+    if (version < VERSIONS.length) database.exec(`PRAGMA user_version = ${VERSIONS.length}`);
     const found = database.prepare('SELECT owner FROM register').get()?.['owner'];
     if (found !== owner) throw new Error(`it is the register of ${String(found)}`);
     database.exec('COMMIT');
