@@ -32,12 +32,18 @@ export class CommandWakes {
     this.#pollAtMs = clock.nowMs() + Math.floor(random() * (everyMs ?? 0));
     // A town that gets its power back does not come at once. Readings and polls have a jitter of their own.
     if (stay) schedule.failed('head-end');
-    if (commanded.operations.reportOwed !== null) schedule.added();
+    if (commanded.owedReports().length > 0) schedule.added();
   }
 
   /** A wake that reached the head-end. */
   reached(): void {
     this.#pollAtMs = this.#options.clock.nowMs() + (this.#everyMs ?? 0);
+  }
+
+  /** The device has another key: its renewal had a jitter of its own. */
+  renewed(): void {
+    const { schedule, commanded } = this.#options;
+    if (commanded.owedReports().length > 0) schedule.hurry();
   }
 
   heard(notice: Notice): void {
@@ -70,9 +76,9 @@ export class CommandWakes {
 
   /** Readings, and what the operator is to know of the meter. */
   #readingsMs(owners: Iterable<TenantId>): number | null {
-    const { commands, commanded, schedule } = this.#options;
+    const { commanded, schedule } = this.#options;
     const peers = new Set<Peer>(owners);
-    if (commanded.operations.reportOwed !== null) peers.add(`${commands.installation.home} results`);
+    for (const tenant of commanded.owedReports()) peers.add(`${tenant} results`);
     return schedule.nextMs(peers);
   }
 

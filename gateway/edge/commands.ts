@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import type { DeviceIdentity } from '../../pki/identity.ts';
+import type { DeviceIdentity, KeyAndCertificate } from '../../pki/identity.ts';
 import { sealingKid } from '../../pki/trust.ts';
 import type { ResultCode } from '../../protocol/command/codes.ts';
 import type { CommandId } from '../../protocol/command/id.ts';
@@ -12,10 +12,11 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Counters } from '../runtime/counters.ts';
 import type { Log } from '../runtime/log.ts';
 import type { LatestReadings } from './latest.ts';
+import { NewKeys, type OwedKey } from './new-keys.ts';
 import { officeTrust } from './office.ts';
 import type { Installation } from './operations/installation.ts';
 import { Operations } from './operations/operations.ts';
-import { sealReport } from './operations/report.ts';
+import { sealKeyReport, sealReport } from './operations/report.ts';
 import type { OperationResult } from './operations/results.ts';
 import { sealResult } from './operations/seal.ts';
 import type { Hardware, Notice } from './operations/step.ts';
@@ -72,6 +73,8 @@ export interface CommandsOptions {
   /** The end of the last closed day, in metering time: it is certainly past. */
   readonly closedThroughSeconds: () => number;
   readonly onNotice: (notice: Notice) => void;
+  /** Put a changed identity in the place of the present one. */
+  readonly changeIdentity: (change: (now: DeviceIdentity) => DeviceIdentity) => void;
   readonly files?: OutboxFiles | undefined;
 }
 
@@ -80,7 +83,8 @@ const sameSeconds = (seconds: number): number => seconds;
 /** The keys of a connection's time; parsed at its first command, and let go of with it. */
 interface Keys {
   readonly identity: DeviceIdentity;
-  readonly agree: SealingKey;
+  /** The one in force, and those before it: what was on its way when it changed still opens. */
+  readonly agree: readonly SealingKey[];
   readonly sealer: Sealer;
 }
 
@@ -91,6 +95,7 @@ interface Keys {
 export class Commands implements Commanded {
   readonly operations: Operations;
   readonly #options: CommandsOptions;
+  readonly #newKeys: NewKeys;
   #keys: Keys | null = null;
   #last: LastCommand | null = null;
   /** Somebody sent what is no command over this connection, and it was said. */
@@ -99,6 +104,8 @@ export class Commands implements Commanded {
   private constructor(options: CommandsOptions, operations: Operations) {
     this.#options = options;
     this.operations = operations;
+    const { identity, clock, changeIdentity: change } = options;
+    this.#newKeys = new NewKeys({ identity, clock, change });
   }
 
   /** @throws ERR_JOURNAL_READ, ERR_JOURNAL_FORMAT, ERR_JOURNAL_DAMAGED */
@@ -146,11 +153,24 @@ export class Commands implements Commanded {
     };
   }
 
+  /** Whose desk is to hear something of the device that it did not ask for. */
+  owedReports(): readonly TenantId[] {
+    const { home } = this.#options.commands.installation;
+    const owners = this.#owedKeys().map(({ owner }) => owner);
+    return this.operations.reportOwed === null ? owners : [...owners, home];
+  }
+
   /** Results first: somebody waits for them. */
   parcels(): readonly Parcel[] {
     const results = this.operations.results().map((result) => this.#resultParcel(result));
+    const keys = this.#owedKeys().map((owed) => this.#keyParcel(owed));
     const sequence = this.operations.reportOwed;
-    return sequence === null ? results : [...results, this.#reportParcel(sequence)];
+    return [...results, ...keys, ...(sequence === null ? [] : [this.#reportParcel(sequence)])];
+  }
+
+  /** Nothing in airplane mode: whoever commands such a meter is refused anyhow. */
+  #owedKeys(): readonly OwedKey[] {
+    return this.speaksOfResultsOnly ? [] : this.#newKeys.owed();
   }
 
   /** What came by the topic of a tenant; never throws for what a sender did. */
@@ -160,7 +180,7 @@ export class Commands implements Commanded {
     try {
       const { agree, identity } = this.#opened();
       const { device } = identity;
-      const signed = openCommand({ sealed, binding: { tenant, device }, keys: [agree] });
+      const signed = openCommand({ sealed, binding: { tenant, device }, keys: agree });
       const receipt = await this.operations.receive({ signed, tenant }, nowMs);
       const { type } = receipt;
       if (receipt.answered) {
@@ -188,6 +208,7 @@ export class Commands implements Commanded {
   /** The connection is over: its keys are not kept for the next. */
   release(): void {
     this.#keys = null;
+    this.#newKeys.changed();
     this.#saidStrange = false;
   }
 
@@ -195,9 +216,7 @@ export class Commands implements Commanded {
     if (this.#keys !== null) return this.#keys;
     const { clock, development } = this.#options;
     const identity = this.#options.identity();
-    const privateKey = createPrivateKey(identity.agree.key);
-    const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-    const agree = { kid: sealingKid(spki), privateKey };
+    const agree = [identity.agree, ...(identity.agreeBefore ?? [])].map(agreeKeyOf);
     this.#keys = { identity, agree, sealer: sealerOf(identity, clock.nowMs(), development) };
     return this.#keys;
   }
@@ -222,6 +241,24 @@ export class Commands implements Commanded {
     };
   }
 
+  #keyParcel(owed: OwedKey): Parcel {
+    const { device } = this.#options.commands.installation;
+    const { owner, sequence } = owed;
+    return {
+      owner,
+      name: `${owner} key ${sequence}`,
+      seal: () => {
+        const sealer = this.#sealer();
+        const recipient = recipientFor(sealer, owner);
+        const time = Math.floor(sealer.nowMs / 1_000);
+        const about = { tenant: owner, device, sequence, time, signer: sealer.signer, recipient };
+        const sealed = sealKeyReport({ ...about, certificate: owed.certificate() });
+        return { owner, kind: 'event', sequence, ...sealed };
+      },
+      settle: async (verdict) => this.#newKeys.answered(owed, verdict),
+    };
+  }
+
   #reportParcel(sequence: number): Parcel {
     const { device, home: owner } = this.#options.commands.installation;
     return {
@@ -239,4 +276,10 @@ export class Commands implements Commanded {
       settle: () => this.operations.reported(sequence),
     };
   }
+}
+
+function agreeKeyOf({ key }: KeyAndCertificate): SealingKey {
+  const privateKey = createPrivateKey(key);
+  const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
+  return { kid: sealingKid(spki), privateKey };
 }

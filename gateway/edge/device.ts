@@ -13,6 +13,7 @@ import { dayOfOrdinal, type LocalDay } from './days/calendar.ts';
 import { DayAccumulator, type DayNotice, type Doubt, type DueDay } from './days/day.ts';
 import type { EdgeDeviceOptions } from './device-options.ts';
 import { LatestReadings } from './latest.ts';
+import { Notices } from './notices.ts';
 import type { Operations } from './operations/operations.ts';
 import type { Notice } from './operations/step.ts';
 import { nodeFiles } from './outbox/files.ts';
@@ -67,6 +68,14 @@ export class EdgeDevice {
     this.#clock = options.clock ?? systemClock;
     this.#outbox = outbox;
     this.#schedule = new WakeSchedule(this.#clock, random, { ...SCHEDULE_LIMITS, ...limits?.schedule });
+    const notices = new Notices({
+      device: this.device,
+      development: options.development === true,
+      clock: this.#clock,
+      log: this.#log,
+      counters: this.#counters,
+      change: (change) => this.changeIdentity(change),
+    });
     this.#waker = new Waker({
       outbox,
       schedule: this.#schedule,
@@ -74,6 +83,7 @@ export class EdgeDevice {
       limits: { ...UPLINK_LIMITS, ...limits?.uplink },
       log: this.#log,
       counters: this.#counters,
+      onNotice: (tenant, signed) => notices.arrived(tenant, signed),
     });
     this.#checkpoint = options.checkpoint === true ? this.#newCheckpoint() : null;
     const { restored, state } = this.#checkpoint?.load() ?? { restored: 'none', state: [] };
@@ -166,8 +176,10 @@ export class EdgeDevice {
   identityChanged(): void {
     if (this.#closing.signal.aborted) return;
     this.#commands?.release();
+    this.#wakes?.renewed();
     this.#checkpoint?.renew();
     void this.#inTurn(() => this.#waker.renewed(this.#identity()));
+    setImmediate(() => this.#waker.sendResults());
   }
 
   /**
@@ -311,6 +323,7 @@ export class EdgeDevice {
       counters: this.#counters,
       closedThroughSeconds: () => this.#closedThroughSeconds(),
       onNotice: (notice) => this.#hear(notice, commands.onNotice),
+      changeIdentity: (change) => this.changeIdentity(change),
     });
     const wakes = new CommandWakes({ commands, commanded, schedule: this.#schedule, clock, random });
     this.#closer.withhold(commanded.withheld);

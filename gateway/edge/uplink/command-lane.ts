@@ -13,8 +13,8 @@ export interface Parcel {
   readonly name: string;
   /** @throws ERR_TRUST_*, ERR_EDGE_OWNER, ERR_RESULT_*, ERR_ENVELOPE_* */
   seal(): Outgoing;
-  /** Its receipt is there. */
-  settle(): Promise<void>;
+  /** Its receipt is there, and says so. */
+  settle(verdict: 'delivered' | 'duplicate' | 'refused'): Promise<void>;
 }
 
 /** A device under command, as the uplink sees it. */
@@ -145,7 +145,7 @@ export class CommandLane {
         if (receipt.verdict === 'later') schedule.later(peer, receipt.seconds);
         else {
           schedule.succeeded(peer);
-          await parcel.settle();
+          await parcel.settle(receipt.verdict);
           this.#receipted++;
           if (commanded.silent) silenced();
         }

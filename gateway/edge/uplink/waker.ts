@@ -55,6 +55,8 @@ export interface WakerOptions {
   readonly limits: UplinkLimits;
   readonly log: Log;
   readonly counters: Counters;
+  /** Takes the notices of operators. */
+  readonly onNotice?: ExchangeOptions['onNotice'];
 }
 
 /** What a wake is for, where a device takes commands. */
@@ -173,7 +175,7 @@ export class Waker {
   }
 
   #connect(identity: () => DeviceIdentity, signal: AbortSignal, count: LinkCount): Connect {
-    const { headEnd, limits } = this.#options;
+    const { headEnd, limits, onNotice } = this.#options;
     const lane = this.#lane;
     const options = (): ExchangeOptions => ({
       headEnd,
@@ -182,6 +184,7 @@ export class Waker {
       limits,
       signal,
       onStray: () => void this.#strays++,
+      onNotice,
       onCommand: lane === null ? undefined : (tenant, sealed) => lane.arrived(tenant, sealed),
     });
     return onceFailed(() => this.#links.take(options, count), asHesError);
