@@ -1,6 +1,8 @@
 import { Argument, type Command } from 'commander';
+import { hinted } from '../hints.ts';
 import { wholeNumber } from '../numbers.ts';
 import type { PkiEnrolFlags } from './enrol.ts';
+import type { ExpiringFlags } from './expiring.ts';
 import type { ExportFlags } from './export.ts';
 import { commonFlags, type PkiFlags, secretFlags } from './flags.ts';
 import type { InitFlags } from './init.ts';
@@ -12,6 +14,17 @@ import type { RevokeFlags } from './revoke.ts';
 
 /** Words of `issue`; the module that knows them is loaded when it runs. */
 const ISSUE_KINDS = ['person', 'system', 'desk', 'front'];
+const EXPORT_WORDS = ['browser', 'java', 'sap', 'pem'];
+const KEY_WORDS = ['tls', 'sign'];
+const STATE_WORDS = ['valid', 'replaced', 'revoked'];
+const REASON_WORDS = [
+  'keyCompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+  'unspecified',
+];
 const DAYS_MAX = 36_525;
 const ROWS_MAX = 1_000_000;
 const CODE_DAYS_MAX = 366;
@@ -78,8 +91,8 @@ function addMaking(pki: Command): void {
     .description('write a key of an identity file for a browser, Java or SAP (PKCS#12), or as PEM')
     .argument('<identity>', 'identity file of a person or system')
     .requiredOption('--out <file>', 'where it goes')
-    .option('--for <software>', 'browser, java, sap or pem (default browser)')
-    .option('--key <which>', 'tls, for the API, or sign (default tls)');
+    .addOption(hinted('--for <software>', 'what reads it (default browser)', EXPORT_WORDS))
+    .addOption(hinted('--key <which>', 'that for the API, or for signatures (default tls)', KEY_WORDS));
   secretFlags(out, '', 'the identity');
   secretFlags(out, 'new-', 'what is written');
   commonFlags(out, 'json').action(async (file: string, flags: ExportFlags) => {
@@ -144,7 +157,11 @@ function addChanges(pki: Command): void {
     .command('revoke')
     .description('take back a certificate, or everything of a device or a person, and publish the list')
     .argument('<what>', 'a serial number, the id of a device, or the name of a person or system')
-    .requiredOption('--reason <reason>', 'keyCompromise, superseded, cessationOfOperation, unspecified');
+    .addOption(hinted('--reason <reason>', 'why; it goes onto the list', REASON_WORDS).makeOptionMandatory())
+    .option(
+      '--invalid-since <date>',
+      'since when the key may have been in other hands: a day, or a moment with its zone',
+    );
   secretFlags(revoke, '', CAS);
   commonFlags(revoke, 'tenant', 'data', 'json', 'dryRun').action(async (what: string, flags: RevokeFlags) => {
     const { pkiRevoke } = await import('./revoke.ts');
@@ -163,7 +180,7 @@ function addLooks(pki: Command): void {
   const list = pki
     .command('list')
     .description('certificates that were issued')
-    .option('--state <state>', 'valid, replaced or revoked')
+    .addOption(hinted('--state <state>', 'in this state', STATE_WORDS))
     .option('--profile <name>', 'as deviceTls or personSign')
     .option('--device <id>', 'of one device')
     .option('--limit <n>', 'how many at most (default 1000)', wholeNumber(1, ROWS_MAX));
@@ -186,14 +203,17 @@ function addLooks(pki: Command): void {
 
   const expiring = pki
     .command('expiring')
-    .description('certificates, CAs and revocation lists that end soon; exit 1 where a week or less is left')
-    .option('--days <n>', 'within so many days (default 90)', wholeNumber(0, DAYS_MAX));
-  commonFlags(expiring, 'tenant', 'data', 'json').action(
-    async (flags: PkiFlags & { readonly days?: number }) => {
-      const { pkiExpiring } = await import('./list.ts');
-      pkiExpiring(flags);
-    },
-  );
+    .description('certificates, CAs and revocation lists that end soon; exit 1 where somebody has to act')
+    .option('--days <n>', 'within so many days (default 90)', wholeNumber(0, DAYS_MAX))
+    .option(
+      '--fail <n>',
+      'exit 1 where less than so many days are left (default 7)',
+      wholeNumber(0, DAYS_MAX),
+    );
+  commonFlags(expiring, 'tenant', 'data', 'json').action(async (flags: ExpiringFlags) => {
+    const { pkiExpiring } = await import('./expiring.ts');
+    pkiExpiring(flags);
+  });
 
   const verify = pki
     .command('verify')

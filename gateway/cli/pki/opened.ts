@@ -119,5 +119,6 @@ export const recordView = (owner: string, record: CertificateRecord) => ({
   replacedBy: record.replacedBy,
   revokedAt: record.revokedAtMs === null ? null : new Date(record.revokedAtMs).toISOString(),
   reason: record.reason,
+  invalidSince: record.invalidSinceMs === null ? null : new Date(record.invalidSinceMs).toISOString(),
 });
 export type RecordView = ReturnType<typeof recordView>;

@@ -98,6 +98,7 @@ describe('hes pki of production', { timeout: 60_000 }, () => {
     const soon = json<{ expiring: { what: string }[] }>(
       await hes('pki', 'expiring', '--data', data, '--days', '400', '--json'),
     );
+    expect((await hes('pki', 'expiring', '--data', data, '--fail', '400')).exit).toBe(EXIT.incomplete);
     expect(soon.expiring.map(({ what }) => what).sort()).toEqual([
       'personSign',
       'personTls',
@@ -150,10 +151,17 @@ describe('hes pki of production', { timeout: 60_000 }, () => {
   it('revokes a person, and the list says so; a dry run changes nothing', async () => {
     const words = ['pki', 'revoke', 'an.peeters', ...common, '--reason'];
     expect((await hes(...words, 'because')).code).toBe('ERR_USAGE');
+    for (const wrong of ['yesterday', '2026-02-30T25:00', '2126-01-01', '2026-01-01T10:00'])
+      expect((await hes(...words, 'keyCompromise', '--invalid-since', wrong)).code, wrong).toBe('ERR_USAGE');
     const entries = () => parseCrl(derOf('X509 CRL', readFileSync(layout.office.crl(ORES), 'utf8'))).entries;
     await hes(...words, 'keyCompromise', '--dry-run');
     expect(entries()).toHaveLength(0);
-    expect((await hes(...words, 'keyCompromise')).exit).toBe(EXIT.ok);
+    const since = ['keyCompromise', '--invalid-since', '2026-01-02', '--json'];
+    const revoked = json<{ revoked: { serial: string }[] }>(await hes(...words, ...since));
+    expect(revoked).toMatchObject({ reason: 'keyCompromise', invalidSince: '2026-01-02T00:00:00.000Z' });
+    const [first] = revoked.revoked;
+    const shown = json(await hes('pki', 'show', first!.serial, '--data', data, '--json'));
+    expect(shown).toMatchObject({ state: 'revoked', invalidSince: '2026-01-02T00:00:00.000Z' });
     // Those that were replaced are good until their end: they go, too.
     expect(entries()).toHaveLength(4);
     writeFileSync(at('an.crt'), readOfficeIdentity(at('an.json')).tls.certificate);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Authority } from '../../../pki/ca/authority.ts';
+import type { Authority, WhyRevoked } from '../../../pki/ca/authority.ts';
 import type { CertificateRecord } from '../../../pki/ca/certificates.ts';
 import type { TenantAuthorities } from '../../../pki/ca/open.ts';
 import { REVOCATION_REASONS, type RevocationReason } from '../../../pki/crl.ts';
@@ -21,6 +21,7 @@ import { asker } from './secrets.ts';
 
 export interface RevokeFlags extends PkiFlags {
   readonly reason: string;
+  readonly invalidSince?: string;
 }
 
 type Opened = TenantAuthorities & { readonly pki: Awaited<ReturnType<typeof openedPki>> };
@@ -32,6 +33,8 @@ const PERSON_CERTIFICATES_MAX = 1_000;
 export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void> {
   const { reason } = flags;
   if (!isReason(reason)) throw usage(`--reason takes ${Object.keys(REVOCATION_REASONS).join(', ')}`);
+  const invalidSinceMs = invalidSinceOf(flags.invalidSince, Date.now());
+  const why = { reason, invalidSinceMs, by: asker() };
   const tenant = tenantOf(flags);
   const { records, files } = await atTenant(flags, tenant, (opened) => {
     adoptOlder(what, tenant, opened, flags.data ?? '.hes');
@@ -41,13 +44,14 @@ export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void>
         'ERR_CA_CERTIFICATE',
         `${tenant} has issued nothing to ${what} that is not revoked already (hes pki crl writes the lists again)`,
       );
-    if (flags.dryRun !== true) revoke(what, found, opened, reason);
+    if (flags.dryRun !== true) revoke(what, found, opened, why);
     const { layout } = opened.pki;
     return { records: found, files: [layout.crl(tenant), layout.office.crl(tenant)] };
   });
   const views = records.map((record) => recordView(tenant, record));
   if (flags.json === true) {
-    printJson({ tenant, reason, dryRun: flags.dryRun === true, revoked: views });
+    const invalidSince = invalidSinceMs === undefined ? null : new Date(invalidSinceMs).toISOString();
+    printJson({ tenant, reason, invalidSince, dryRun: flags.dryRun === true, revoked: views });
     return;
   }
   print(
@@ -60,6 +64,21 @@ export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void>
 seconds, also for sessions that are open; take them to other machines now:
   ${files.join('\n  ')}`,
   );
+}
+
+/** A day begins at midnight UTC, which is before it begins here: rather too early than too late. */
+const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$/;
+
+/** @throws ERR_USAGE where it is no moment, or is still to come: nobody revokes for later */
+function invalidSinceOf(text: string | undefined, nowMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = MOMENT.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw usage(
+      '--invalid-since takes a day, 2026-11-24, or a moment with its zone, 2026-11-24T14:30:00+01:00',
+    );
+  if (ms > nowMs) throw usage('--invalid-since is still to come: a revocation holds from now on');
+  return ms;
 }
 
 const isReason = (text: string): text is RevocationReason => Object.hasOwn(REVOCATION_REASONS, text);
@@ -89,9 +108,8 @@ function revoke(
   what: string,
   records: readonly CertificateRecord[],
   { field, office }: Opened,
-  reason: RevocationReason,
+  why: WhyRevoked,
 ): void {
-  const why = { reason, by: asker() };
   if (isDeviceId(what)) {
     field.revokeDevice(what, why);
     return;
