@@ -55,10 +55,37 @@ export interface DeviceTrust {
 
   /** Put newer revocation lists in force. @throws ERR_TRUST_CRL, ERR_TRUST_MALFORMED; then the old ones stay */
   replaceCrls(crls: readonly (string | Uint8Array)[]): void;
+  /**
+   * Put other issuing CAs in force with their lists, as in a roll-over; what was remembered of signers is forgotten.
+   * @throws as `createDeviceTrust`; then all stays as it was
+   */
+  replace(what: Pick<DeviceTrustOptions, 'issuers' | 'crls'>): void;
 }
 
 /** @throws ERR_TRUST_ROOT, ERR_TRUST_AUTHORITY, ERR_TRUST_DEVELOPMENT, ERR_TRUST_CRL, ERR_TRUST_MALFORMED */
 export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
+  let inForce = openDeviceTrust(options);
+  return {
+    tenant: options.tenant,
+    get revocations() {
+      return inForce.revocations;
+    },
+    get endings() {
+      return inForce.endings;
+    },
+    signer: (certificate, sent) => inForce.signer(certificate, sent),
+    agreement: (certificate, about) => inForce.agreement(certificate, about),
+    replaceCrls: (crls) => inForce.replaceCrls(crls),
+    replace({ issuers, crls = [] }) {
+      inForce = openDeviceTrust({ ...options, issuers, crls }, inForce.revocations);
+    },
+  };
+}
+
+function openDeviceTrust(
+  options: DeviceTrustOptions,
+  previous?: RevocationList,
+): Omit<DeviceTrust, 'replace'> {
   const { tenant } = options;
   const anchors = pinAuthorities(options);
   const verifier = new DeviceVerifier(anchors, {
@@ -81,6 +108,7 @@ export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
   };
   let revocations = loadRevocations(options.crls ?? [], anchors.authorities, {
     graceMs: options.crlGraceMs ?? 0,
+    ...(previous === undefined ? {} : { previous }),
   });
   return {
     tenant,

@@ -91,6 +91,8 @@ export function loadRevocations(
   if (previous instanceof VerifiedRevocations)
     for (const [keyId, { number }] of previous.lists) {
       const next = lists.get(keyId);
+      // With its CA its list goes, too.
+      if (next === undefined && !authorities.has(keyId)) continue;
       if (next === undefined) throw refused('a revocation list that was in use is missing');
       if (next.number < number) throw refused('a revocation list is older than the one in use');
     }

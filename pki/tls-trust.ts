@@ -46,14 +46,37 @@ export interface TlsTrust {
   readonly endings: readonly Ending[];
   /** @throws ERR_TRUST_* as DeviceTrust.signer, save _TENANT and _DEVICE */
   identity(certificate: X509Certificate | Uint8Array, options: { readonly atMs: number }): TlsIdentity;
-  /** For the sweep over live sessions after `replaceCrls`. */
+  /** For the sweep over live sessions after `replaceCrls` and `replace`: also where its CA is not trusted any more. */
   isRevoked(identity: Pick<TlsIdentity, 'issuer' | 'serial'>): boolean;
   /** @throws ERR_TRUST_CRL, ERR_TRUST_MALFORMED; then the old lists stay in force */
   replaceCrls(crls: readonly (string | Uint8Array)[]): void;
+  /**
+   * Put other issuing CAs in force with their lists, as in a roll-over.
+   * @throws as `createTlsTrust`; then all stays as it was
+   */
+  replace(what: Pick<TlsTrustOptions, 'issuers' | 'crls'>): void;
 }
 
 /** @throws ERR_TRUST_ROOT, ERR_TRUST_AUTHORITY, ERR_TRUST_DEVELOPMENT, ERR_TRUST_CRL, ERR_TRUST_MALFORMED */
 export function createTlsTrust(options: TlsTrustOptions): TlsTrust {
+  let inForce = openTlsTrust(options);
+  return {
+    get revocations() {
+      return inForce.revocations;
+    },
+    get endings() {
+      return inForce.endings;
+    },
+    identity: (certificate, at) => inForce.identity(certificate, at),
+    isRevoked: (identity) => inForce.isRevoked(identity),
+    replaceCrls: (crls) => inForce.replaceCrls(crls),
+    replace({ issuers, crls = [] }) {
+      inForce = openTlsTrust({ ...options, issuers, crls }, inForce.revocations);
+    },
+  };
+}
+
+function openTlsTrust(options: TlsTrustOptions, previous?: RevocationList): Omit<TlsTrust, 'replace'> {
   const anchors = pinAuthorities(options);
   const verifier = new DeviceVerifier(anchors, {
     profile: PROFILES.deviceTls,
@@ -64,6 +87,7 @@ export function createTlsTrust(options: TlsTrustOptions): TlsTrust {
   const { guestHomes } = options;
   let revocations = loadRevocations(options.crls ?? [], anchors.authorities, {
     graceMs: options.crlGraceMs ?? 0,
+    ...(previous === undefined ? {} : { previous }),
   });
   return {
     get revocations() {
@@ -87,7 +111,7 @@ export function createTlsTrust(options: TlsTrustOptions): TlsTrust {
         notAfterMs,
       };
     },
-    isRevoked: ({ issuer, serial }) => revocations.has(issuer, serial),
+    isRevoked: ({ issuer, serial }) => !anchors.authorities.has(issuer) || revocations.has(issuer, serial),
     replaceCrls(crls) {
       revocations = loadRevocations(crls, anchors.authorities, { previous: revocations });
     },

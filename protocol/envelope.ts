@@ -54,7 +54,12 @@ export function openUplink(message: {
   readonly binding: Binding;
   readonly keys: readonly SealingKey[];
   readonly suites?: readonly Suite[];
-}): { readonly signed: Uint8Array; readonly receiptKey: Uint8Array } {
+}): {
+  readonly signed: Uint8Array;
+  readonly receiptKey: Uint8Array;
+  /** The key that it was sealed to. */
+  readonly kid: Uint8Array;
+} {
   const { sealed, binding, keys, suites = SUITES } = message;
   const opened = openSealed({
     sealed,
@@ -64,7 +69,7 @@ export function openUplink(message: {
     suites,
     derive: uplinkKeys(binding),
   });
-  return { signed: opened.clear, receiptKey: opened.keys.receiptKey };
+  return { signed: opened.clear, receiptKey: opened.keys.receiptKey, kid: opened.kid };
 }
 
 const uplinkKeys =

@@ -76,7 +76,7 @@ export function openSealed<Keys extends { readonly contentKey: Uint8Array }>(mes
   readonly keys: readonly SealingKey[];
   readonly suites: readonly Suite[];
   readonly derive: Derive<Keys>;
-}): { readonly clear: Uint8Array; readonly keys: Keys } {
+}): { readonly clear: Uint8Array; readonly keys: Keys; readonly kid: Uint8Array } {
   const { sealed, bytesMax, topic, keys, suites, derive } = message;
   if (sealed.length > bytesMax) throw tooLarge(sealed.length, bytesMax);
   const { suite, iv, ciphertext, kid, sent } = readOuter(sealed, suites);
@@ -93,7 +93,7 @@ export function openSealed<Keys extends { readonly contentKey: Uint8Array }>(mes
   const clear = aeadOpen(suite.content, derived.contentKey, iv, aad, ciphertext);
   if (clear === undefined)
     throw new HesError('ERR_ENVELOPE_OPEN', 'altered, sealed to another key, or moved from another topic');
-  return { clear, keys: derived };
+  return { clear, keys: derived, kid };
 }
 
 export function tooLarge(length: number, lengthMax: number): HesError {

@@ -4,6 +4,7 @@ import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { downTopic } from '../../protocol/topics.ts';
 import { commandFrame } from './frames.ts';
 import type { FrontLimits } from './limits.ts';
+import { withNotice } from './notices.ts';
 import type { Presence } from './presence.ts';
 import type { Undelivered } from './reasons.ts';
 import type { Session } from './session.ts';
@@ -33,11 +34,12 @@ export function carryDownlink(
   const reason = session === undefined ? 'not-connected' : refusalOf(session, tenant);
   if (reason !== undefined) return undelivered(road, reason, tenant);
   const { socket } = session!;
-  const { sealed } = downlink;
+  const { sealed, notice } = downlink;
   if (socket.writableLength + sealed.length > road.limits.commandUnreadBytesMax)
     return undelivered(road, 'busy', tenant);
   if (sealed.length === 0) return { kind: 'present' };
-  socket.write(commandFrame(downTopic(tenant, device, 'command'), sealed));
+  const frame = commandFrame(downTopic(tenant, device, 'command'), sealed);
+  socket.write(withNotice(session!, { tenant, device }, notice, frame));
   road.tally.commanded(tenant);
   return { kind: 'written' };
 }

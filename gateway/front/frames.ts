@@ -35,6 +35,11 @@ export function receiptFrames(topic: string, receipt: Uint8Array, messageId: num
   return frame;
 }
 
+/** An operator's notice as the bytes of one packet. QoS 0: one that is lost is sent again with the next message. */
+export function noticeFrame(topic: string, notice: Uint8Array): Uint8Array {
+  return publishFrame(topic, notice, 0).frame;
+}
+
 /**
  * A command as the bytes of one packet. QoS 0: what proves that a device has it is its signed result, and a PUBACK
  * of the link would only be taken for one.

@@ -22,7 +22,7 @@ import { Tally } from './tally.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { trustRefusal } from './tls-failures.ts';
 import { tlsOptions } from './tls-options.ts';
-import { loadTrust, RevocationFiles } from './trust-files.ts';
+import { loadTrust, TrustFiles } from './trust-files.ts';
 import type { UplinkRoad } from './uplink.ts';
 
 export interface FrontOptions {
@@ -65,9 +65,10 @@ export async function startFront({
 }: FrontOptions): Promise<RunningFront> {
   const { limits } = config;
   const tenants = Object.keys(config.tenants) as TenantId[];
-  const files = new RevocationFiles(config);
+  const files = new TrustFiles(config);
   await files.note();
-  const { trust, tls } = await loadTrust(config);
+  const { trust, issuers, tls } = await loadTrust(config);
+  files.inForce({ issuers });
 
   const tally = new Tally(counters, log);
   const presence = new Presence(tenants);
@@ -78,7 +79,15 @@ export async function startFront({
   const brokers = new Map<TenantId, TenantBroker>();
   for (const tenant of tenants)
     brokers.set(tenant, await TenantBroker.open(tenant, { limits, presence, tally, road, notices }));
-  const warden = new Warden({ trust, files, presence, tally, clock, log });
+  const warden = new Warden({
+    trust,
+    files,
+    authorities: (pems) => listener.setAuthorities(pems),
+    presence,
+    tally,
+    clock,
+    log,
+  });
 
   const secured = (socket: TLSSocket): void => {
     const session = identify(socket);

@@ -28,10 +28,13 @@ export interface ListenerOptions {
 export class Listener {
   readonly #tcp: TcpServer;
   readonly #tls: TlsServer;
+  /** With the CAs and ticket keys that are in force. */
+  #options: TlsOptions;
   readonly #sockets = new Set<Socket>();
   #handshakes = 0;
 
   constructor({ tls, limits, tally, secured }: ListenerOptions) {
+    this.#options = tls;
     this.#tls = createTlsServer(tls, (socket) => {
       this.#handshakes -= 1;
       secured(socket);
@@ -82,7 +85,14 @@ export class Listener {
   }
 
   setTicketKeys(keys: Buffer): void {
+    this.#options = { ...this.#options, ticketKeys: keys };
     this.#tls.setTicketKeys(keys);
+  }
+
+  /** Ask new connections for certificates of these CAs (PEM). */
+  setAuthorities(ca: readonly string[]): void {
+    this.#options = { ...this.#options, ca: [...ca] };
+    this.#tls.setSecureContext(this.#options);
   }
 
   /** Take no new connection; what is there goes on. */

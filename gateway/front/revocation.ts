@@ -3,11 +3,13 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Presence } from './presence.ts';
 import type { Tally } from './tally.ts';
-import type { RevocationFiles } from './trust-files.ts';
+import type { TrustFiles } from './trust-files.ts';
 
 export interface WardenOptions {
   readonly trust: TlsTrust;
-  readonly files: RevocationFiles;
+  readonly files: TrustFiles;
+  /** Puts other issuing CAs in force in TLS. */
+  readonly authorities: (pems: readonly string[]) => void;
   readonly presence: Presence;
   readonly tally: Tally;
   readonly clock: Clock;
@@ -26,7 +28,7 @@ export class Warden {
     this.#options = options;
   }
 
-  /** Read the revocation lists again where they changed (or always), and close the sessions that they name. */
+  /** Read issuing CAs and revocation lists again where they changed (or always), and close the sessions that they name. */
   reload(force = false): Promise<void> {
     // One after the other: an older list must not overtake a newer one.
     this.#reading = this.#reading.then(() => this.#reloadNow(force));
@@ -34,15 +36,22 @@ export class Warden {
   }
 
   async #reloadNow(force: boolean): Promise<void> {
-    const { trust, files, tally, log } = this.#options;
+    const { trust, files, tally, log, authorities } = this.#options;
     try {
-      const lists = await files.readChanged(force);
-      if (lists === undefined) return;
-      trust.replaceCrls(lists);
+      const changed = await files.readChanged(force);
+      if (changed === undefined) return;
+      const { crls, anchors } = changed;
+      if (anchors === undefined) trust.replaceCrls(crls);
+      else {
+        trust.replace({ issuers: anchors.issuers, crls });
+        authorities(anchors.authorities);
+        files.inForce(anchors);
+        log.info({}, 'other issuing CAs are in force');
+      }
     } catch (error) {
       // The lists in force stay in force; when they run out of date, handshakes are refused as crl-stale.
       tally.count('crl.failures');
-      log.error({ err: error }, 'the revocation lists could not be renewed');
+      log.error({ err: error }, 'issuing CAs and revocation lists could not be renewed');
       return;
     }
     tally.count('crl.reloads');

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { TlsIdentity } from '../../pki/trust.ts';
 import type { TenantId } from '../../protocol/identity.ts';
@@ -19,6 +20,8 @@ export class Session {
   /** Subscriptions whose SUBACK is still awaited. */
   subscribing = 0;
   readonly #listensTo = new Set<TenantId>();
+  /** The digest of the last notice of each tenant. */
+  readonly #noticed = new Map<TenantId, string>();
   readonly #tally: Tally;
   #ending = false;
   #ended = false;
@@ -60,6 +63,17 @@ export class Session {
 
   listenNoMore(tenant: TenantId): void {
     this.#listensTo.delete(tenant);
+  }
+
+  /**
+   * Whether this notice of a tenant is another than the one that was written to it last. Every message that is sealed to
+   * an older key brings one, and a device that comes with two months of readings needs it once.
+   */
+  isNews(tenant: TenantId, notice: Uint8Array): boolean {
+    const digest = hash('sha256', notice, 'base64');
+    if (this.#noticed.get(tenant) === digest) return false;
+    this.#noticed.set(tenant, digest);
+    return true;
   }
 
   /** Turn it away now. */

@@ -12,6 +12,7 @@ const HOUR_MS = 3_600_000;
 
 export interface LoadedTrust {
   readonly trust: TlsTrust;
+  readonly issuers: readonly PinnedIssuer[];
   readonly tls: TlsFiles;
 }
 
@@ -22,10 +23,7 @@ export interface LoadedTrust {
 export async function loadTrust(config: FrontConfig): Promise<LoadedTrust> {
   const { key, cert } = loadServerKey(config.tls, { development: config.development });
   const root = await readFront(config.root);
-  const issuers: PinnedIssuer[] = [];
-  for (const [tenant, { issuing }] of Object.entries(config.tenants))
-    for (const file of issuing)
-      issuers.push({ tenant: tenant as TenantId, certificate: await readFront(file) });
+  const issuers = await readIssuers(config);
   const trust = createTlsTrust({
     root,
     issuers,
@@ -35,10 +33,11 @@ export async function loadTrust(config: FrontConfig): Promise<LoadedTrust> {
   });
   return {
     trust,
+    issuers,
     tls: {
       key,
       certificate: cert,
-      authorities: [root, ...issuers.map(({ certificate }) => certificate)].map(String),
+      authorities: authoritiesOf(root, issuers),
       ticketKeys: await loadTicketKeys(config.tls.ticketKeys),
     },
   };
@@ -62,22 +61,51 @@ export async function loadTicketKeys(file: string | undefined): Promise<Buffer> 
 const crlFiles = (config: FrontConfig): readonly string[] =>
   Object.values(config.tenants).flatMap(({ crls }) => crls);
 
-/** Revocation lists on disk, and whether they changed. */
-export class RevocationFiles {
+const issuerFiles = (config: FrontConfig): readonly { readonly tenant: TenantId; readonly file: string }[] =>
+  Object.entries(config.tenants).flatMap(([tenant, { issuing }]) =>
+    issuing.map((file) => ({ tenant: tenant as TenantId, file })),
+  );
+
+/** The field root and the issuing CAs, as TLS takes them. */
+const authoritiesOf = (root: string, issuers: readonly PinnedIssuer[]): readonly string[] => [
+  root,
+  ...issuers.map(({ certificate }) => String(certificate)),
+];
+
+/** What files say now, where it is not what they said before. */
+export interface ChangedTrust {
+  readonly crls: readonly string[];
+  /** Where the issuing CAs changed, too: a roll-over. */
+  readonly anchors?: { readonly issuers: readonly PinnedIssuer[]; readonly authorities: readonly string[] };
+}
+
+/** Issuing CAs and revocation lists on disk, and whether they changed. */
+export class TrustFiles {
+  readonly #config: FrontConfig;
   readonly #files: readonly string[];
   #seen = '';
+  #issuersInForce = '';
 
   constructor(config: FrontConfig) {
-    this.#files = crlFiles(config);
+    this.#config = config;
+    this.#files = [...issuerFiles(config).map(({ file }) => file), ...crlFiles(config)];
   }
 
-  /** The lists, where any file is another than at the last look; undefined where all are the same. */
-  async readChanged(force = false): Promise<readonly string[] | undefined> {
+  /** Where any file is another than at the last look; undefined where all are the same. */
+  async readChanged(force = false): Promise<ChangedTrust | undefined> {
     const now = await this.#stamp();
     if (now === this.#seen && !force) return undefined;
-    const lists = await readAll(this.#files);
+    const crls = await readAll(crlFiles(this.#config));
+    const issuers = await readIssuers(this.#config);
+    const changed = textOf(issuers) !== this.#issuersInForce;
+    const authorities = changed ? authoritiesOf(await readFront(this.#config.root), issuers) : [];
     this.#seen = now;
-    return lists;
+    return { crls, ...(changed ? { anchors: { issuers, authorities } } : {}) };
+  }
+
+  /** The issuing CAs that were read are in force. */
+  inForce({ issuers }: { readonly issuers: readonly PinnedIssuer[] }): void {
+    this.#issuersInForce = textOf(issuers);
   }
 
   /** Take note of the files as they are, after they were read for the first time. */
@@ -93,6 +121,14 @@ export class RevocationFiles {
     return (await Promise.all(stamps)).join(',');
   }
 }
+
+const textOf = (issuers: readonly PinnedIssuer[]): string =>
+  issuers.map(({ tenant, certificate }) => `${tenant}\n${certificate}`).join('\n');
+
+const readIssuers = (config: FrontConfig): Promise<PinnedIssuer[]> =>
+  Promise.all(
+    issuerFiles(config).map(async ({ tenant, file }) => ({ tenant, certificate: await readFront(file) })),
+  );
 
 const readAll = (files: readonly string[]): Promise<string[]> => Promise.all(files.map(readFront));
 

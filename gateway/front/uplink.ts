@@ -1,11 +1,12 @@
 import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { downTopic } from '../../protocol/topics.ts';
-import { decodeUplinkAnswer } from '../../protocol/uplink.ts';
+import { decodeUplinkAnswer, type UplinkAnswer } from '../../protocol/uplink.ts';
 import type { TenantBus } from '../bus/port.ts';
 import type { UpTopic } from './admission.ts';
 import { receiptFrames } from './frames.ts';
 import type { HeldMessages } from './held.ts';
+import { withNotice } from './notices.ts';
 import type { Unanswered } from './reasons.ts';
 import type { Session } from './session.ts';
 import type { Tally } from './tally.ts';
@@ -52,17 +53,19 @@ export async function carryUplink(
   }
 }
 
+type Answered = Extract<UplinkAnswer, { readonly kind: 'receipt' }>;
+
 /** The receipt of the owner's router, or why there is none. */
 async function askRouter(
   { buses, answerTimeoutMs }: UplinkRoad,
   { tenant, device, kind }: UpTopic,
   sealed: Uint8Array,
-): Promise<Uint8Array | Unanswered> {
+): Promise<Answered | Unanswered> {
   try {
     const request = { subject: `up.${kind}`, device, body: sealed } as const;
     const bytes = await buses.get(tenant)!.request(request, { deadlineMs: answerTimeoutMs });
     const answer = decodeUplinkAnswer(bytes);
-    return answer.kind === 'receipt' ? answer.receipt : `router-${answer.reason}`;
+    return answer.kind === 'receipt' ? answer : `router-${answer.reason}`;
   } catch (error) {
     return (isHesError(error) ? UNANSWERED_BY_CODE[error.code] : undefined) ?? 'failed';
   }
@@ -79,15 +82,16 @@ const UNANSWERED_BY_CODE: Readonly<Record<string, Unanswered>> = {
 };
 
 /**
- * Receipt first, then PUBACK: a device that has the PUBACK has the receipt. Both go straight to the socket of this
+ * The notice where there is one, then the receipt, then the PUBACK: a device that has the PUBACK has the receipt. Both go straight to the socket of this
  * device, so no subscription is needed and nothing else can receive them; in one write they are one TLS record.
  */
 function giveReceipt(
-  { socket }: Session,
+  session: Session,
   { tenant, device }: UpTopic,
-  receipt: Uint8Array,
+  { receipt, notice }: Answered,
   { messageId, acknowledged }: UplinkMessage,
 ): void {
-  socket.write(receiptFrames(downTopic(tenant, device, 'receipt'), receipt, messageId));
+  const frames = receiptFrames(downTopic(tenant, device, 'receipt'), receipt, messageId);
+  session.socket.write(withNotice(session, { tenant, device }, notice, frames));
   acknowledged();
 }

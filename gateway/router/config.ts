@@ -84,11 +84,13 @@ export const routerConfig = z
   .strictObject({
     mode: z.enum(['production', 'development']).default('production'),
     tenant,
-    /** Several are valid at once while one is being rolled over. */
+    /** Several are valid at once while one is being rolled over; read again when they change. */
     sealingKeys: z
       .array(z.strictObject({ certificate: file, key: file, passphraseFile: file.optional() }))
-      .min(1)
-      .max(8),
+      .max(8)
+      .default([]),
+    /** A folder of `<kid>.crt` and `<kid>.key`: every key in it, as they come and go in a roll-over. */
+    sealingKeysIn: z.strictObject({ directory: file, passphraseFile: file.optional() }).optional(),
     trust: z.strictObject({
       root: file,
       /** The issuing CA of this tenant, and of each tenant whose devices carry a guest meter of it. */
@@ -97,7 +99,9 @@ export const routerConfig = z
         .min(1)
         .max(64),
       revocations: z.array(file).max(64).default([]),
-      /** How often the revocation lists are read again. */
+      /** This tenant's word to devices that seal to an older key; without it they are told nothing. */
+      notice: file.optional(),
+      /** How often issuing CAs, revocation lists, sealing keys and the notice are read again. */
       reloadSeconds: whole(1, DAY_SECONDS).default(60),
       /** How long after its next update a revocation list still counts; then its CA's certificates are refused. */
       crlGraceHours: whole(0, 720).default(0),
@@ -132,6 +136,13 @@ export const routerConfig = z
       })
       .prefault({}),
   })
+  .superRefine(
+    between(
+      ['sealingKeys', 'sealingKeysIn'],
+      ({ sealingKeys, sealingKeysIn }) => sealingKeys.length > 0 || sealingKeysIn !== undefined,
+      'a router opens with at least one sealing key',
+    ),
+  )
   .superRefine(
     between(
       ['mode', 'clock'],

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type DeviceTrust, type Ending, endOfCertificate } from '../../pki/trust.ts';
 import type { RouterConfig } from './config.ts';
+import { sealingFiles } from './keyring.ts';
 
 const ends = async (file: string): Promise<number> => endOfCertificate(await readFile(file));
 
@@ -10,10 +11,11 @@ const ends = async (file: string): Promise<number> => endOfCertificate(await rea
  * @throws what reading the files throws
  */
 export async function readEndings(
-  { sealingKeys, mdm }: Pick<RouterConfig, 'sealingKeys' | 'mdm'>,
+  config: RouterConfig,
   trust: DeviceTrust,
 ): Promise<() => readonly Ending[]> {
-  const sealing = await Promise.all(sealingKeys.map(({ certificate }) => ends(certificate)));
+  const { mdm } = config;
+  const sealing = await Promise.all((await sealingFiles(config)).map(({ certificate }) => ends(certificate)));
   const client = mdm.tls?.certificate;
   const own: Ending[] = [{ kind: 'certificate', what: 'sealing', notAfterMs: Math.max(...sealing) }];
   if (client !== undefined)

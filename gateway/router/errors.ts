@@ -4,6 +4,8 @@ import { type ErrorContext, HesError } from '../../protocol/errors.ts';
 export const ROUTER_ERRORS = {
   ERR_ROUTER_TENANT:
     'The bus is of another tenant than the configuration. A router serves one tenant: check which configuration was given to which.',
+  ERR_ROUTER_KEYS:
+    'There is no sealing key where the configuration says, or there are more than a router takes. During a roll-over there are two.',
 } as const;
 
 export type RouterErrorCode = keyof typeof ROUTER_ERRORS;

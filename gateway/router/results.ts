@@ -44,12 +44,12 @@ export async function result(router: ResultParts, { device, sealed }: Uplink): P
   if ('verdict' in admitted) return receiptOfClaim(router, binding, opened, admitted);
 
   const read = await deliverReading(router, binding, admitted);
-  if (read.verdict === 'later') return receipt(router, binding, opened.receiptKey, admitted.sequence, read);
+  if (read.verdict === 'later') return receipt(router, binding, opened, admitted.sequence, read);
 
   const told = await router.desk('desk.outcome', device, admitted.outcome);
   // That the MDM will never take what was read is said when the desk has what is its own.
   const verdict = read.verdict === 'refused' && told.verdict === 'delivered' ? read : told;
-  return receipt(router, binding, opened.receiptKey, admitted.sequence, verdict);
+  return receipt(router, binding, opened, admitted.sequence, verdict);
 }
 
 /** What changed at a meter without a command, from sealed bytes to its receipt: to the desk, as the device signed it. */
@@ -66,7 +66,7 @@ export async function event(router: ResultParts, { device, sealed }: Uplink): Pr
   if ('verdict' in admitted) return receiptOfClaim(router, binding, opened, admitted);
 
   const told = await router.desk('desk.report', device, admitted.report);
-  return receipt(router, binding, opened.receiptKey, admitted.sequence, told);
+  return receipt(router, binding, opened, admitted.sequence, told);
 }
 
 /** The envelope is bound to the topic, the payload to itself: a signer may not speak for another. */

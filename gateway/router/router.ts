@@ -1,4 +1,3 @@
-import { loadSealingKey } from '../../pki/trust.ts';
 import { encodeUplinkAnswer, type UplinkAnswer } from '../../protocol/uplink.ts';
 import type { BusRequest, BusSubject, TenantBus } from '../bus/port.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
@@ -11,6 +10,7 @@ import type { RouterConfig } from './config.ts';
 import { createDeskLine } from './desk.ts';
 import { readEndings } from './endings.ts';
 import { routerError } from './errors.ts';
+import { Keyring } from './keyring.ts';
 import { BatchingSink } from './mdm/batching-sink.ts';
 import { createMdmClient } from './mdm/client.ts';
 import { createRecordWriter } from './record/write.ts';
@@ -31,7 +31,7 @@ export interface RouterParts {
 }
 
 export interface RunningRouter {
-  /** Read the revocation lists now: what the process does on SIGHUP. */
+  /** Read CAs, revocation lists, sealing keys and the notice now: what the process does on SIGHUP. */
   reload(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -59,11 +59,8 @@ export async function startRouter(parts: RouterParts): Promise<RunningRouter> {
     throw routerError('ERR_ROUTER_TENANT', 'bus and configuration are of different tenants', {
       context: { bus: bus.tenant, tenant: config.tenant },
     });
-  const development = config.mode === 'development';
-  const keys = config.sealingKeys.map((files) =>
-    loadSealingKey(files, { tenant: config.tenant, development }),
-  );
-  const { trust, reload, close: closeTrust } = await openTrust(config, log);
+  const keyring = await Keyring.open(config, log, counters);
+  const { trust, reload, close: closeTrust } = await openTrust(config, log, () => keyring.reload());
   const expiry = watchExpiry({
     read: await readEndings(config, trust),
     clock: systemClock,
@@ -82,7 +79,10 @@ export async function startRouter(parts: RouterParts): Promise<RunningRouter> {
   const router: ResultParts = {
     tenant: config.tenant,
     config,
-    keys,
+    get keys() {
+      return keyring.keys;
+    },
+    opened: (kid) => keyring.opened(kid),
     trust,
     sink,
     desk: createDeskLine({ bus, config: config.desk, counters, random }),

@@ -29,6 +29,8 @@ export interface UplinkParts {
   readonly tenant: TenantId;
   readonly config: Pick<RouterConfig, 'admission' | 'later' | 'limits'>;
   readonly keys: readonly SealingKey[];
+  /** Told of each message that was opened, and to which key it was sealed; gives what its device is to be told. */
+  readonly opened?: (kid: Uint8Array) => Uint8Array | undefined;
   readonly trust: DeviceTrust;
   readonly writeRecord: RecordWriter;
   readonly sink: MdmSink;
@@ -49,6 +51,8 @@ export interface Uplink {
 export interface Opened {
   readonly signed: Uint8Array;
   readonly receiptKey: Uint8Array;
+  /** The key that it was sealed to. */
+  readonly kid: Uint8Array;
 }
 
 /** Without the secret of the sealed bytes nothing could be proved to anybody: then there is no receipt. */
@@ -114,9 +118,9 @@ export async function deliver(
 }
 
 export function receipt(
-  { tenant, clock, counters }: UplinkParts,
+  { tenant, clock, counters, opened: told }: UplinkParts,
   { device, kind }: Binding,
-  receiptKey: Uint8Array,
+  { receiptKey, kid }: Pick<Opened, 'receiptKey' | 'kid'>,
   sequence: number,
   verdict: Verdict,
 ): UplinkAnswer {
@@ -124,9 +128,11 @@ export function receipt(
     COUNTED[kind] + (verdict.verdict === 'refused' ? `refused.${verdict.code}` : verdict.verdict),
   );
   const time = Math.floor(clock.nowMs() / 1_000);
+  const notice = told?.(kid);
   return {
     kind: 'receipt',
     receipt: makeReceipt(receiptKey, { ...verdict, tenant, device, sequence, time }),
+    ...(notice === undefined ? {} : { notice }),
   };
 }
 
@@ -139,7 +145,7 @@ export function receiptOfClaim(
 ): UplinkAnswer {
   const sequence = claimedSequence(opened.signed);
   if (sequence === undefined) return withoutReceipt(router, binding, 'envelope');
-  return receipt(router, binding, opened.receiptKey, sequence, verdict);
+  return receipt(router, binding, opened, sequence, verdict);
 }
 
 export function withoutReceipt(

@@ -43,7 +43,7 @@ export async function uplink(router: UplinkParts, { device, sealed }: Uplink): P
   const { index, findings } = admitted;
   const record = { key: idempotencyKey(index), body: router.writeRecord(index, findings) };
   const verdict = await deliver(router, index, record);
-  return receipt(router, binding, opened.receiptKey, index.sequence, verdict);
+  return receipt(router, binding, opened, index.sequence, verdict);
 }
 
 interface Admitted {

@@ -58,14 +58,42 @@ export interface OfficeTrust {
   caller(certificate: X509Certificate | Uint8Array): OfficeCaller;
   /** Whose API a server is, of the profile `deskServer`. @throws as `signer` */
   desk(certificate: X509Certificate | Uint8Array): { readonly tenant: TenantId };
-  /** For the sweep over live sessions after `replaceCrls`. */
+  /** For the sweep over live sessions after `replaceCrls` and `replace`: also where his CA is not trusted any more. */
   isRevoked(caller: Pick<OfficeCaller, 'issuer' | 'serial'>): boolean;
   /** @throws ERR_TRUST_CRL, ERR_TRUST_MALFORMED; then the old lists stay in force */
   replaceCrls(crls: readonly (string | Uint8Array)[]): void;
+  /**
+   * Put other issuing CAs in force with their lists, as in a roll-over.
+   * @throws as `createOfficeTrust`; then all stays as it was
+   */
+  replace(what: Pick<OfficeTrustOptions, 'issuers' | 'crls'>): void;
 }
 
 /** @throws ERR_TRUST_ROOT, ERR_TRUST_AUTHORITY, ERR_TRUST_DEVELOPMENT, ERR_TRUST_CRL, ERR_TRUST_MALFORMED */
 export function createOfficeTrust(options: OfficeTrustOptions): OfficeTrust {
+  let inForce = openOfficeTrust(options);
+  return {
+    get revocations() {
+      return inForce.revocations;
+    },
+    get endings() {
+      return inForce.endings;
+    },
+    signer: (certificate) => inForce.signer(certificate),
+    caller: (certificate) => inForce.caller(certificate),
+    desk: (certificate) => inForce.desk(certificate),
+    isRevoked: (caller) => inForce.isRevoked(caller),
+    replaceCrls: (crls) => inForce.replaceCrls(crls),
+    replace({ issuers, crls = [] }) {
+      inForce = openOfficeTrust({ ...options, issuers, crls }, inForce.revocations);
+    },
+  };
+}
+
+function openOfficeTrust(
+  options: OfficeTrustOptions,
+  previous?: RevocationList,
+): Omit<OfficeTrust, 'replace'> {
   const { clock, peopleMax = OFFICE_PEOPLE_MAX } = options;
   const anchors = pinAuthorities({ ...options, world: OFFICE });
   const signers = new CertificateVerifier(anchors, {
@@ -89,6 +117,7 @@ export function createOfficeTrust(options: OfficeTrustOptions): OfficeTrust {
   });
   let revocations = loadRevocations(options.crls ?? [], anchors.authorities, {
     graceMs: options.crlGraceMs ?? 0,
+    ...(previous === undefined ? {} : { previous }),
   });
   return {
     get revocations() {
@@ -110,7 +139,7 @@ export function createOfficeTrust(options: OfficeTrustOptions): OfficeTrust {
       const { tenant } = desks.verify(derOfPeer(certificate), revocations, clock.nowMs());
       return { tenant };
     },
-    isRevoked: ({ issuer, serial }) => revocations.has(issuer, serial),
+    isRevoked: ({ issuer, serial }) => !anchors.authorities.has(issuer) || revocations.has(issuer, serial),
     replaceCrls(crls) {
       revocations = loadRevocations(crls, anchors.authorities, { previous: revocations });
     },

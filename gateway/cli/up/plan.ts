@@ -70,6 +70,9 @@ const FLEET_READY_WITHIN_MS = 600_000;
  */
 const LATER = { minSeconds: 1, maxSeconds: 5 } as const;
 
+/** A roll-over that somebody begins in a second terminal is to be seen while he looks. */
+const RELOAD_SECONDS = 2;
+
 /** A device's file is not what it should be, and would not be after a restart: the user is told which one. */
 const DAMAGED_DEVICE = [
   'ERR_FLEET_IDENTITY',
@@ -135,7 +138,7 @@ export function planProcesses(ground: Ground): Plan {
         {
           mode: 'development',
           tenant,
-          sealingKeys: [layout.sealing(tenant, pki.owners.get(tenant)!.kid)],
+          sealingKeysIn: { directory: layout.sealingDirectory(tenant) },
           trust: {
             root: layout.root.certificate,
             issuers: options.tenants.map((issuer) => ({
@@ -143,6 +146,8 @@ export function planProcesses(ground: Ground): Plan {
               certificate: layout.issuing(issuer).certificate,
             })),
             revocations: options.tenants.map((issuer) => layout.crl(issuer)),
+            notice: layout.notice(tenant),
+            reloadSeconds: RELOAD_SECONDS,
           },
           mdm: mdmOf(ground, tenant),
           later: LATER,
@@ -201,7 +206,9 @@ function deskSpec(
           certificate: layout.issuing(issuer).certificate,
         })),
         revocations: options.tenants.map((issuer) => layout.crl(issuer)),
+        notice: layout.notice(tenant),
       },
+      reloadSeconds: RELOAD_SECONDS,
       registry: registryFile(run, tenant),
       // Another seed makes another fleet: meters of an earlier one are nobody's.
       registryHas: 'all',

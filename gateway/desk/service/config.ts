@@ -64,8 +64,10 @@ export const deskConfig = z
         .min(1)
         .max(64),
       revocations: z.array(file).max(64).default([]),
+      /** This tenant's word to its devices, which each command follows: without it nobody tells them who was revoked. */
+      notice: file.optional(),
     }),
-    /** How often revocation lists are read again. */
+    /** How often issuing CAs, revocation lists and the notice are read again. */
     reloadSeconds: whole(1, DAY_SECONDS).default(60),
     /** How long after its next update a revocation list still counts; then its CA's certificates are refused. */
     crlGraceHours: whole(0, 720).default(0),

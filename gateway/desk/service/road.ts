@@ -27,10 +27,16 @@ export interface Road {
   send(to: Addressee & { readonly recipient: RecipientKey }, signed: Uint8Array): Promise<RoadAnswer>;
 }
 
-export function createRoad(bus: TenantBus, deadlineMs: number): Road {
+/** @param notice what devices are told before each command: who was revoked, and which office may command */
+export function createRoad(
+  bus: TenantBus,
+  deadlineMs: number,
+  notice: () => Uint8Array | undefined = () => undefined,
+): Road {
   const { tenant } = bus;
   async function ask({ device, home }: Addressee, sealed: Uint8Array): Promise<RoadAnswer> {
-    const body = encodeDownlink({ home, sealed });
+    const told = sealed.length === 0 ? undefined : notice();
+    const body = encodeDownlink({ home, sealed, ...(told === undefined ? {} : { notice: told }) });
     try {
       const answer = await bus.request({ subject: 'down.command', device, body }, { deadlineMs });
       return decodeDownlinkAnswer(answer).kind;

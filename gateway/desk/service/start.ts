@@ -85,7 +85,7 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
     const dispatcher = new Dispatcher({
       desk,
       store,
-      road: createRoad(bus, dispatch.writtenWithinMs),
+      road: createRoad(bus, dispatch.writtenWithinMs, trust.notice),
       recipientOf: createRecipients(),
       clock,
       random,

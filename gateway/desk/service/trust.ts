@@ -7,8 +7,10 @@ import {
   endOfCertificate,
   loadDeskServerKey,
   type OfficeTrust,
+  type PinnedIssuer,
 } from '../../../pki/trust.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
+import { checkNoticeSize } from '../../../protocol/notice.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { CallerTrust } from '../api/server.ts';
@@ -25,7 +27,9 @@ export interface DeskTrust {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
   /** What ends by itself: the certificate of the API, the CAs of office and field, and their lists. */
   readonly endings: readonly Ending[];
-  /** Read the revocation lists now. */
+  /** What devices are told before each command; undefined where there is nothing. */
+  readonly notice: () => Uint8Array | undefined;
+  /** Read CAs, revocation lists and the notice now. */
   reload(): Promise<void>;
   /** `people` is called each time that other lists of the office are in force: somebody may not be believed any more. */
   onRenewed(people: () => void): void;
@@ -43,9 +47,18 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
   const crlGraceMs = config.crlGraceHours * HOUR_MS;
   const development = config.mode === 'development';
   const officeRoot = await read(office.root);
+  const officeIssuers = async () =>
+    (await readAll(office.issuing)).map((certificate) => ({ tenant, certificate }));
+  const fieldIssuers = () =>
+    Promise.all(
+      field.issuers.map(async (issuer) => ({
+        tenant: issuer.tenant,
+        certificate: await read(issuer.certificate),
+      })),
+    );
   const people = createOfficeTrust({
     root: officeRoot,
-    issuers: (await readAll(office.issuing)).map((certificate) => ({ tenant, certificate })),
+    issuers: await officeIssuers(),
     crls: await readAll(office.revocations),
     crlGraceMs,
     development,
@@ -54,21 +67,19 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
   const devices = createDeviceTrust({
     tenant,
     root: await read(field.root),
-    issuers: await Promise.all(
-      field.issuers.map(async (issuer) => ({
-        tenant: issuer.tenant,
-        certificate: await read(issuer.certificate),
-      })),
-    ),
+    issuers: await fieldIssuers(),
     crls: await readAll(field.revocations),
     crlGraceMs,
     development,
   });
+  const notice = new NoticeFile(field.notice, log);
+  await notice.reload();
   const tls = loadDeskServerKey(config.tls, { tenant, development });
   let renewed = (): void => undefined;
   const lists = [
-    new CurrentLists(people, office.revocations, log, () => renewed()),
-    new CurrentLists(devices, field.revocations, log),
+    new CurrentTrust(people, { issuers: officeIssuers, lists: office.revocations }, log, () => renewed()),
+    new CurrentTrust(devices, { issuers: fieldIssuers, lists: field.revocations }, log),
+    notice,
   ];
   const reload = async (): Promise<void> => {
     for (const each of lists) await each.reload();
@@ -88,6 +99,7 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
       const server = { kind: 'certificate', what: 'server', notAfterMs: endOfCertificate(tls.cert) } as const;
       return [server, ...people.endings, ...devices.endings];
     },
+    notice: () => notice.bytes,
     reload,
     onRenewed(people) {
       renewed = people;
@@ -101,18 +113,19 @@ function checkTenant(named: TenantId, tenant: TenantId): void {
     throw deskError('ERR_DESK_CALLER', `a signer of ${named} commands nothing of ${tenant}`);
 }
 
-/** A list that is missing or wrong is logged, and the one in force stays: trust never widens by accident. */
-class CurrentLists {
+/** A CA or list that is missing or wrong is logged, and those in force stay: trust never widens by accident. */
+class CurrentTrust {
   readonly #trust: OfficeTrust | DeviceTrust;
-  readonly #files: readonly string[];
+  readonly #files: { readonly issuers: () => Promise<PinnedIssuer[]>; readonly lists: readonly string[] };
   readonly #log: Log;
   readonly #renewed: () => void;
-  #inForce = '';
+  #issuers: string | undefined;
+  #lists = '';
   #reading: Promise<void> = Promise.resolve();
 
   constructor(
     trust: OfficeTrust | DeviceTrust,
-    files: readonly string[],
+    files: { readonly issuers: () => Promise<PinnedIssuer[]>; readonly lists: readonly string[] },
     log: Log,
     renewed: () => void = () => undefined,
   ) {
@@ -130,15 +143,48 @@ class CurrentLists {
 
   async #reloadNow(): Promise<void> {
     try {
-      const lists = await readAll(this.#files);
-      const text = lists.join('\n');
-      if (text === this.#inForce) return;
-      this.#trust.replaceCrls(lists);
-      this.#inForce = text;
+      const issuers = await this.#files.issuers();
+      const crls = await readAll(this.#files.lists);
+      const pinned = issuers.map(({ tenant, certificate }) => `${tenant}\n${certificate}`).join('\n');
+      const lists = crls.join('\n');
+      // At the first look nothing is known of what was read at the start.
+      const others = pinned !== this.#issuers;
+      if (!others && lists === this.#lists) return;
+      if (others) this.#trust.replace({ issuers, crls });
+      else this.#trust.replaceCrls(crls);
+      this.#issuers = pinned;
+      this.#lists = lists;
     } catch (error) {
-      this.#log.error({ err: error }, 'the revocation lists cannot be renewed; the old ones stay in force');
+      this.#log.error(
+        { err: error },
+        'issuing CAs and revocation lists cannot be renewed; the old ones stay in force',
+      );
       return;
     }
     this.#renewed();
+  }
+}
+
+/** The notice as its file says it now; none where there is no file, and the one before where it cannot be read. */
+class NoticeFile {
+  readonly #file: string | undefined;
+  readonly #log: Log;
+  bytes: Uint8Array | undefined;
+
+  constructor(file: string | undefined, log: Log) {
+    this.#file = file;
+    this.#log = log;
+  }
+
+  async reload(): Promise<void> {
+    if (this.#file === undefined) return;
+    try {
+      const bytes = await readFile(this.#file);
+      checkNoticeSize(bytes);
+      this.bytes = bytes;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') this.bytes = undefined;
+      else this.#log.error({ err: error }, 'the notice to devices cannot be read; the one before stays');
+    }
   }
 }
