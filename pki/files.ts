@@ -121,7 +121,7 @@ export function beside(path: string): string {
 }
 
 /** Replace a file at once: whoever reads sees the old text or the new one, whenever this process is killed. */
-export function replaceFile(file: string, text: string, durable = true): void {
+export function replaceFile(file: string, text: string | Uint8Array, durable = true): void {
   const fresh = beside(file);
   try {
     writeNew(fresh, text, durable);

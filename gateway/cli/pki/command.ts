@@ -38,6 +38,7 @@ export function addPkiCommands(program: Command): void {
   addDevices(pki);
   addChanges(pki);
   addLooks(pki);
+  addTicketKeys(pki);
 }
 
 const CAS = 'the issuing CAs';
@@ -173,6 +174,17 @@ function addChanges(pki: Command): void {
   commonFlags(crl, 'tenant', 'data', 'json').action(async (flags: PkiFlags) => {
     const { pkiCrl } = await import('./revoke.ts');
     await pkiCrl(flags);
+  });
+}
+
+function addTicketKeys(pki: Command): void {
+  const keys = pki
+    .command('ticket-keys')
+    .description('new keys of TLS session tickets, for the fronts that share the file')
+    .argument('<file>', 'as tls.ticketKeys of the fronts names it');
+  commonFlags(keys, 'json', 'dryRun').action(async (file: string, flags: PkiFlags) => {
+    const { pkiTicketKeys } = await import('./ticket-keys.ts');
+    pkiTicketKeys(file, flags);
   });
 }
 

@@ -46,10 +46,11 @@ export async function caPassphrase(flags: PkiFlags): Promise<string | undefined>
   return secretOf({ file, fd, what: 'the issuing CAs', flag: '--passphrase' });
 }
 
-/** The PKI with its issuing CAs. @throws ERR_PKI_* */
+/** The PKI with its issuing CAs: where an operator is named, that one's alone. @throws ERR_PKI_* */
 export async function openedPki(flags: PkiFlags): Promise<OpenedPki> {
   const directory = pkiDirectory(flags);
-  return openPki({ directory, nowMs: Date.now(), passphrase: await caPassphrase(flags) });
+  const tenants = flags.tenant === undefined ? {} : { tenants: tenantsOf(flags) };
+  return openPki({ directory, nowMs: Date.now(), passphrase: await caPassphrase(flags), ...tenants });
 }
 
 /** Do something with both CAs of a tenant. @throws ERR_PKI_*, ERR_CA_* */
