@@ -32,8 +32,10 @@ export function createEnrolment(options: {
   /** The CAs that sign birth certificates themselves, not the roots above them. */
   readonly manufacturers: readonly X509Certificate[];
   readonly clock: { nowMs(): number };
+  /** See EstOptions. */
+  readonly adopt?: ((certificate: Uint8Array) => void) | undefined;
 }): Enrolment {
-  const { authority, manufacturers, clock } = options;
+  const { authority, manufacturers, clock, adopt } = options;
   const { register, keyId } = authority;
 
   const issue = (use: CredentialName, { device }: ExpectedDevice, { spki }: CertificateRequest) =>
@@ -80,12 +82,16 @@ export function createEnrolment(options: {
     again(use, peer, der) {
       const request = readRequest(der);
       return register.transaction(() => {
+        if (adopt !== undefined && !isRegistered(peer, authority)) adopt(peer.raw);
         const device = holderOf(peer, authority, clock.nowMs());
         if (request.commonName !== null && request.commonName !== device)
           throw pkiError('ERR_ENROL_REQUEST', 'the request names another device than its certificate');
         const key = keyHash(request.spki);
         // The one of this very key is the answer to a request whose answer was lost.
         const old = inUse(device, use).findLast((record) => record.keyHash !== key);
+        // Of an adopted device only the certificate that it came with is there.
+        const expected = adopt === undefined ? undefined : register.devices.find(device);
+        if (old === undefined && expected !== undefined) return issue(use, expected, request);
         if (old === undefined)
           throw pkiError('ERR_EST_ENROLLED', 'there is no certificate in use that this one could follow');
         return authority.renew({ certificate: old.der, publicKey: request.spki, by: 'est' });
@@ -121,17 +127,18 @@ function serialOf(peer: X509Certificate): string {
   return typeof serialNumber === 'string' ? serialNumber : '';
 }
 
+const isRegistered = ({ raw }: X509Certificate, { register, keyId }: Authority): boolean =>
+  register.certificates.find(keyId, parseCertificate(raw).serial) !== undefined;
+
 /** Byte for byte the one of the register, which holds what this CA signed. @throws ERR_EST_CLIENT, ERR_TRUST_MALFORMED */
 function holderOf(peer: X509Certificate, { register, keyId }: Authority, nowMs: number): DeviceId {
   const certificate = parseCertificate(peer.raw);
   const record = register.certificates.find(keyId, certificate.serial);
-  if (
-    record?.device == null ||
-    record.profile !== CREDENTIALS.tls.name ||
-    record.state === 'revoked' ||
-    nowMs > record.notAfterMs ||
-    !equalBytes(record.der, certificate.der)
-  )
-    throw pkiError('ERR_EST_CLIENT', 'the client certificate is not one in use of a device of this CA');
+  const refused = (why: string) => pkiError('ERR_EST_CLIENT', `the client certificate ${why}`);
+  if (record?.device == null || !equalBytes(record.der, certificate.der))
+    throw refused('is none that this CA gave to a device');
+  if (record.profile !== CREDENTIALS.tls.name) throw refused('is not that of TLS');
+  if (record.state === 'revoked') throw refused('was revoked');
+  if (nowMs > record.notAfterMs) throw refused('is past its end');
   return record.device;
 }
