@@ -53,13 +53,22 @@ export function acceptAnswer(
       context: { file: identityFile },
     });
   const identity = identityOf(answer, pending, options);
+  placeIdentity(identityFile, identity, (other) => isIdentityOf(other, answer));
+  return { identity, again: false };
+}
+
+/** Put a new identity in its place, and then remove the keys that waited for it. @throws ERR_ENROL_EXISTS, ERR_PKI_* */
+export function placeIdentity(
+  identityFile: string,
+  identity: DeviceIdentity,
+  isSame: (other: DeviceIdentity) => boolean,
+): void {
   if (!placeNew(identityFile, `${JSON.stringify(identity)}\n`)) {
     const other = identityThere(identityFile);
-    if (other === undefined || !isIdentityOf(other, answer)) throw enrolledAlready(identityFile, other);
+    if (other === undefined || !isSame(other)) throw enrolledAlready(identityFile, other);
   }
   sweepBeside(identityFile);
   removePending(identityFile);
-  return { identity, again: false };
 }
 
 /**
@@ -79,7 +88,8 @@ export const enrolledAlready = (file: string, identity: DeviceIdentity | undefin
     { context: { file } },
   );
 
-function identityThere(file: string): DeviceIdentity | undefined {
+/** The identity that is there, untouched. @throws ERR_PKI_IDENTITY, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS */
+export function identityThere(file: string): DeviceIdentity | undefined {
   const text = readTextIfThere(file);
   if (text === undefined) return undefined;
   // The power may have been cut between the link and the flush of the folder.

@@ -88,6 +88,8 @@ export const PKI_ERRORS = {
   ERR_EST_REQUEST:
     'A request to the EST server is none of RFC 7030: path, method, media type, length, or a body that is no base64 of a PKCS#10 request.',
   ERR_EST_RATE: 'More requests came from one address within a minute than the configuration allows. Wait.',
+  ERR_EST_NOTICE:
+    'The EST server has no notice of a tenant whose meter hangs on a device that enrols. Its operator publishes its own (`hes pki`), and lists those of guests as `notices` of `hes ca`.',
   ERR_EST_URL: 'An EST server is named otherwise than as https://host[:port].',
   ERR_EST_UNREACHABLE:
     'The EST server did not answer in time, or is not the one that it should be: its certificate must name the host and be under the field root that the device pinned. The cause says which. It is tried again later.',

@@ -23,8 +23,8 @@ export interface EstClientOptions {
   readonly url: string;
   /** The name in the server's certificate, where that is not the host of the URL. */
   readonly servername?: string | undefined;
-  /** The field root (PEM). */
-  readonly root: string;
+  /** The field root (PEM). Null before it is known: then `cacerts` alone may be asked, and nobody is believed. */
+  readonly root: string | null;
   readonly answerWithinMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -87,7 +87,7 @@ export function estClient(options: EstClientOptions): EstClient {
       agents.get(name) ??
       new Agent({
         ...TLS_PARAMETERS,
-        ca: root,
+        ...(root === null ? { rejectUnauthorized: false } : { ca: root }),
         keepAlive: true,
         maxSockets: 1,
         // What a hostile network can keep open is one socket, until close().
@@ -99,6 +99,8 @@ export function estClient(options: EstClientOptions): EstClient {
   };
 
   const ask = async ({ path, body, by }: Asked): Promise<Answer> => {
+    if (root === null && path !== 'cacerts')
+      throw pkiError('ERR_EST_UNREACHABLE', 'without a root nothing is asked of an EST server but its own');
     const base64 = body === undefined ? undefined : Buffer.from(body).toString('base64');
     const request: RequestOptions = {
       host: hostname.replace(/^\[|\]$/g, ''),

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { isTenantId, type TenantId } from '../../protocol/identity.ts';
 import type { Authority } from '../ca/authority.ts';
 import { der, derOid, TAG } from '../der.ts';
 import { pkiError } from '../errors.ts';
@@ -25,6 +26,16 @@ export interface EstOptions {
   readonly cacerts: readonly Uint8Array[];
   readonly manufacturers: readonly X509Certificate[];
   readonly clock: { nowMs(): number };
+  /**
+   * The current notice of a tenant, this one's or a guest's: what a device that enrols here learns its owners' keys and
+   * offices from (docs/adr/0181). Public, and signed by the tenant itself.
+   */
+  readonly notice?: (tenant: TenantId) => Uint8Array | undefined;
+  /**
+   * Told of a client's certificate (DER) that the register does not have, before it is refused: to enter it, or to throw.
+   * For a development PKI, whose fleet was issued without a register (ca/adopt.ts); left out, nobody gets in so.
+   */
+  readonly adopt?: (certificate: Uint8Array) => void;
   readonly listen: { readonly host: string; readonly port: number };
   /** PEM, chain and key. */
   readonly tls: { readonly cert: string; readonly key: string };
@@ -42,6 +53,8 @@ export interface EstServer {
 
 interface Asked {
   readonly use: CredentialName;
+  /** Of whom a notice is asked for. */
+  readonly tenant?: TenantId;
   readonly request: IncomingMessage;
   readonly context: { readonly options: EstOptions; readonly enrolment: Enrolment };
 }
@@ -60,6 +73,17 @@ const CSR_ATTRIBUTES = der(
 );
 
 const CERTS_ONLY = 'application/pkcs7-mime; smime-type=certs-only';
+
+/** Not of RFC 7030: `/.well-known/est/notice/{tenant}`. */
+const NOTICE: Operation = {
+  method: 'GET',
+  type: 'application/cose',
+  answer({ tenant, context }) {
+    const notice = tenant === undefined ? undefined : context.options.notice?.(tenant);
+    if (notice === undefined) throw pkiError('ERR_EST_NOTICE', 'there is no notice of this tenant here');
+    return notice;
+  },
+};
 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   cacerts: {
@@ -92,8 +116,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 
 /** @throws ERR_EST_LISTEN */
 export async function startEst(options: EstOptions): Promise<EstServer> {
-  const { authority, manufacturers, clock, listen, tls, perMinute, count, onFault } = options;
-  const context = { options, enrolment: createEnrolment({ authority, manufacturers, clock }) };
+  const { authority, manufacturers, clock, listen, tls, perMinute, count, onFault, adopt } = options;
+  const context = { options, enrolment: createEnrolment({ authority, manufacturers, clock, adopt }) };
   const rate = new AddressRate(perMinute);
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -101,8 +125,8 @@ export async function startEst(options: EstOptions): Promise<EstServer> {
     response.on('error', () => undefined);
     try {
       rate.take(request.socket.remoteAddress ?? '', clock.nowMs());
-      const { operation, name, use } = operationOf(request);
-      const answer = await operation.answer({ use, request, context });
+      const { operation, name, ...asked } = operationOf(request);
+      const answer = await operation.answer({ ...asked, request, context });
       count(`est.${name}`);
       reply(response, 200, operation.type, base64(answer));
     } catch (error) {
@@ -169,10 +193,13 @@ const bad = (why: string) => pkiError('ERR_EST_REQUEST', why);
 function operationOf({ url = '', method = '' }: IncomingMessage) {
   const [, wellKnown, est, ...rest] = url.length > limits.URL_LENGTH_MAX ? [] : url.split('/');
   const [name = ''] = rest.slice(-1);
+  const isEst = wellKnown === '.well-known' && est === 'est';
+  if (isEst && rest.length === 2 && rest[0] === 'notice' && isTenantId(name) && method === NOTICE.method)
+    return { operation: NOTICE, name: 'notice', use: CREDENTIAL_NAMES[0]!, tenant: name };
   const label = rest.length === 2 ? rest[0] : CREDENTIAL_NAMES[0];
   const use = CREDENTIAL_NAMES.find((credential) => credential === label);
   const operation = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined;
-  if (wellKnown !== '.well-known' || est !== 'est' || rest.length > 2 || use === undefined || !operation)
+  if (!isEst || rest.length > 2 || use === undefined || !operation)
     throw bad('there is no such path: /.well-known/est/[tls|sign|agree/]cacerts and the others of RFC 7030');
   if (method !== operation.method) throw bad(`${name} is asked for by ${operation.method}`);
   return { operation, name, use };

@@ -13,6 +13,7 @@ const STATUSES: Readonly<Partial<Record<PkiErrorCode, number>>> = {
   ERR_ENROL_KEY: 400,
   ERR_ENROL_REQUEST: 400,
   ERR_EST_REQUEST: 400,
+  ERR_EST_NOTICE: 404,
   ERR_EST_RATE: 429,
   ERR_CA_REGISTER: 503,
 };

@@ -8,11 +8,13 @@ import {
   rootFingerprint,
 } from '../../../pki/answer-accept.ts';
 import { GUESTS_MAX } from '../../../pki/device-certificate.ts';
+import type { DeviceIdentity } from '../../../pki/identity.ts';
 import { CREDENTIAL_NAMES, documentText } from '../../../pki/request.ts';
 import { beginEnrolment, pendingFile, readPending, type Wanted } from '../../../pki/request-pending.ts';
 import { parseTenantId } from '../../../protocol/identity.ts';
 import { usage } from '../errors.ts';
 import { readDocument, writeDocument } from '../pki/document.ts';
+import { checkEstFlags, enrolByEst } from './enrol-est.ts';
 import { type EnrolTarget, enrolTarget } from './enrol-target.ts';
 
 export interface EdgeEnrolFlags {
@@ -24,12 +26,17 @@ export interface EdgeEnrolFlags {
   readonly rootFingerprint?: string;
   readonly out?: string;
   readonly answer?: string;
+  readonly est?: string;
+  readonly servername?: string;
+  readonly codeFile?: string;
+  readonly birthCertificate?: string;
+  readonly birthKey?: string;
   readonly development?: boolean;
   readonly json?: boolean;
 }
 
 /**
- * `hes edge enrol`: first the keys and a request, then, with `--answer`, the identity. Either may be run again at any
+ * `hes edge enrol`: first the keys and a request, then, with `--answer`, the identity; with `--est` all at once. Each may be run again at any
  * time, whenever the power was cut: the same keys, the same device.
  *
  * @throws ERR_USAGE, ERR_CONFIG, ERR_ENROL_*, ERR_TRUST_*, ERR_PKI_*
@@ -37,9 +44,12 @@ export interface EdgeEnrolFlags {
 export async function edgeEnrol(flags: EdgeEnrolFlags): Promise<void> {
   if (flags.answer !== undefined && (flags.home ?? flags.guest ?? flags.out) !== undefined)
     throw usage('--answer goes without --home, --guest and --out: the pending request says them');
+  checkEstFlags(flags);
   const target = await enrolTarget(flags);
   const root = await confirmedRoot(flags);
-  if (flags.answer === undefined) await ask(flags, target, root);
+  const { est } = flags;
+  if (est !== undefined) await enrolByEst({ ...flags, est }, target, root);
+  else if (flags.answer === undefined) await ask(flags, target, root);
   else await take(flags, flags.answer, target, root);
 }
 
@@ -73,7 +83,7 @@ ${rootWords}`;
 }
 
 /** What was asked for: on the command line, or by the owners of edge.yaml; where neither says, what is pending. */
-function wantedOf(flags: EdgeEnrolFlags, target: EnrolTarget, root: string | null): Wanted {
+export function wantedOf(flags: EdgeEnrolFlags, target: EnrolTarget, root: string | null): Wanted {
   const pending = readPending(target.identity)?.request;
   if (flags.home === undefined && pending === undefined)
     throw usage('--home is needed: the operator whose device this is');
@@ -103,6 +113,15 @@ async function take(
     atMs: Date.now(),
     development: target.development,
   });
+  tellEnrolled(flags, target, identity, again);
+}
+
+export function tellEnrolled(
+  flags: EdgeEnrolFlags,
+  target: EnrolTarget,
+  identity: DeviceIdentity,
+  again: boolean,
+): void {
   const notAfterMs = CREDENTIAL_NAMES.map((name) =>
     new X509Certificate(identity[name].certificate).validToDate.getTime(),
   );

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
 import type { Authority, ExpiryCounts } from '../../../pki/ca/authority.ts';
 import { type OpenedPki, openPki, tenantAuthorities } from '../../../pki/ca/open.ts';
 import { readPassphrase } from '../../../pki/encrypted-key.ts';
@@ -48,6 +49,7 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
       cacerts: [pki.root.certificate.der, field.issuer.certificate.der],
       manufacturers,
       clock,
+      notice: (of) => noticeIn(of === tenant ? pki.layout.notice(tenant) : config.notices[of]),
       listen: config.listen,
       tls,
       perMinute: config.perAddressPerMinute,
@@ -93,6 +95,12 @@ function publishAll(authorities: readonly Authority[], failed: (error: unknown) 
     } catch (error) {
       failed(error);
     }
+}
+
+/** As it lies there now: its operator puts another in its place when something changes. */
+function noticeIn(file: string | undefined): Uint8Array | undefined {
+  if (file === undefined || statSync(file, { throwIfNoEntry: false }) === undefined) return undefined;
+  return withFile(file, () => readFileSync(file));
 }
 
 function checkMode({ development }: OpenedPki, mode: 'production' | 'development'): void {
