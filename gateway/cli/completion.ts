@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { completionsOf } from './hints.ts';
 
 /** Completion scripts, drawn from the program itself so that they cannot lag behind it. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -15,9 +16,11 @@ function walk(command: Command, path = ''): Node[] {
   const children = command.commands.filter((child) => !child.name().startsWith('_'));
   const options = command.options.filter((option) => !option.hidden);
   const words = [...children.map((child) => child.name()), ...options.map(({ long }) => long!), '--help'];
-  const choices = options.flatMap(({ long, argChoices }) =>
-    argChoices === undefined ? [] : [[long!, argChoices] as const],
-  );
+  // Hidden ones too: what may stand before a command is completed there.
+  const choices = command.options.flatMap((option) => {
+    const offered = completionsOf(option);
+    return offered === undefined ? [] : [[option.long!, offered] as const];
+  });
   return [
     { path, words, choices },
     ...children.flatMap((child) => walk(child, `${path} ${child.name()}`.trim())),
@@ -36,6 +39,28 @@ const SCRIPTS: Readonly<Record<Shell, (nodes: readonly Node[]) => string>> = {
 
 const pathsOf = (nodes: readonly Node[]): readonly string[] =>
   nodes.map(({ path }) => path).filter((path) => path !== '');
+
+interface Choice {
+  /** Null where the option takes the same words wherever it is. */
+  readonly path: string | null;
+  readonly option: string;
+  readonly words: readonly string[];
+}
+
+/** What options take, said once for those that take the same everywhere, as `--as` does on fifty commands. */
+function choicesOf(nodes: readonly Node[]): readonly Choice[] {
+  const all = nodes.flatMap(({ path, choices }) =>
+    choices.map(([option, words]) => ({ path, option, words })),
+  );
+  // A reason is free text for one command and a word of a few for another: there it is said command by command.
+  const isSame = ({ option, words }: Choice): boolean =>
+    nodes.every((node) => {
+      const choice = node.choices.find(([name]) => name === option);
+      return choice === undefined ? !node.words.includes(option) : choice[1].join() === words.join();
+    });
+  const once = new Map(all.filter(isSame).map((choice) => [choice.option, { ...choice, path: null }]));
+  return [...all.filter(({ option }) => !once.has(option)), ...once.values()];
+}
 
 /**
  * Words are a path only as far as they are commands: a device, a file and what an option takes are stepped over,
@@ -57,12 +82,10 @@ function fish(nodes: readonly Node[]): string {
     ...nodes.map(
       (node) => `complete -c hes -n 'test (__hes_path) = "${node.path}"' -a '${node.words.join(' ')}'`,
     ),
-    ...nodes.flatMap(({ path, choices }) =>
-      choices.map(
-        ([option, words]) =>
-          `complete -c hes -n 'test (__hes_path) = "${path}"' -l ${option.slice(2)} -x -a '${words.join(' ')}'`,
-      ),
-    ),
+    ...choicesOf(nodes).map(({ path, option, words }) => {
+      const where = path === null ? '' : ` -n 'test (__hes_path) = "${path}"'`;
+      return `complete -c hes${where} -l ${option.slice(2)} -x -a '${words.join(' ')}'`;
+    }),
     '',
   ].join('\n');
 }
@@ -72,9 +95,10 @@ function bash(nodes: readonly Node[]): string {
     .map((path) => `"${path}"`)
     .join('|');
   const cases = nodes.map((node) => `    "${node.path}") words="${node.words.join(' ')}" ;;`);
-  const choices = nodes.flatMap(({ path, choices }) =>
-    choices.map(([option, words]) => `    "${path} ${option}") words="${words.join(' ')}" ;;`),
-  );
+  const choices = choicesOf(nodes).map(({ path, option, words }) => {
+    const where = path === null ? `*" ${option}"` : `"${path} ${option}"`;
+    return `    ${where}) words="${words.join(' ')}" ;;`;
+  });
   return `_hes() {
   local path="" word next words
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do

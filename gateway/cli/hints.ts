@@ -9,3 +9,15 @@ export function hinted(flags: string, description: string, words: readonly strin
   option.argChoices = [...words];
   return option;
 }
+
+const COMPLETED = new WeakMap<Option, readonly string[]>();
+
+/** An option with words for completion alone: usual ones of many, which no help should list. */
+export function completed(option: Option, words: readonly string[]): Option {
+  COMPLETED.set(option, words);
+  return option;
+}
+
+/** What completion offers behind this option. */
+export const completionsOf = (option: Option): readonly string[] | undefined =>
+  COMPLETED.get(option) ?? option.argChoices;

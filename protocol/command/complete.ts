@@ -3,7 +3,7 @@ import { CborReader } from '../cbor/reader.ts';
 import { CborWriter } from '../cbor/writer.ts';
 import { HesError } from '../errors.ts';
 import { COMMAND_BYTES_MAX } from '../limits.ts';
-import type { JsonSchema } from './argument.ts';
+import type { ArgumentInfo, JsonSchema } from './argument.ts';
 import { type ArgumentsOf, COMMANDS, type CommandType, isCommandType, rowOf } from './table.ts';
 
 /** Arguments as they come from an API or a terminal: parsed once, at the door. */
@@ -63,9 +63,18 @@ export function argumentsFromText<T extends CommandType>(
         unfit(option, info === undefined ? 'no option of this command' : info.says),
         CODES,
       );
+    checkRange(info!, value);
     given[name] = value;
   }
   return completeArguments(type, given);
+}
+
+/** Limits in the unit that was typed: whoever says 9999 euros is told of euros, and not of cents. */
+function checkRange({ option, schema, toText }: ArgumentInfo, value: unknown): void {
+  const { minimum, maximum } = schema as { readonly minimum?: number; readonly maximum?: number };
+  if (typeof value !== 'number' || minimum === undefined || maximum === undefined) return;
+  if (value < minimum || value > maximum)
+    throw asMessageError(unfit(option, `${toText(minimum)} to ${toText(maximum)}`), CODES);
 }
 
 /** Arguments as a terminal shows them, in the order of the table: what whoever approves reads. */

@@ -1,4 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { ROLES } from '../../../protocol/command/roles.ts';
+import { CONSORTIUM } from '../../../protocol/tenants.ts';
+import { completed } from '../hints.ts';
 
 /** Who asks, and which desk: the same words on every command that asks one, and before the command too. */
 export interface DeskFlags {
@@ -16,8 +19,16 @@ const descriptor = (text: string): number => {
   return value;
 };
 
+/** Those that `hes up` makes: each operator has somebody in each role, called as it. */
+const DEVELOPMENT_IDENTITIES = CONSORTIUM.flatMap(({ id }) =>
+  Object.keys(ROLES).map((role) => `${id}/${role}`),
+);
+
 const options = (): readonly Option[] => [
-  new Option('--as <tenant/name>', 'act as a development identity of the data folder, as ores/operator'),
+  completed(
+    new Option('--as <tenant/name>', 'act as a development identity of the data folder, as ores/operator'),
+    DEVELOPMENT_IDENTITIES,
+  ),
   new Option('--identity <file>', 'act as the person or system whose identity file this is'),
   new Option('--passphrase-file <file>', 'what opens --identity (default: asked at the terminal)'),
   new Option('--passphrase-fd <n>', 'or an open descriptor that it is read from').argParser(descriptor),

@@ -20,6 +20,8 @@ export const COMMAND_VIEW = z.looseObject({
   person: z.string(),
   role: z.string(),
   approver: text,
+  /** How often it was sent. */
+  attempts: z.int(),
   proposedAt: z.string(),
   changedAt: z.string(),
   reason: text,

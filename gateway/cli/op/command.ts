@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { STORED_STATES } from '../../desk/lifecycle/states.ts';
 import { addCampaignCommands } from '../campaign/command.ts';
 import type { DeskFlags } from '../desk-client/flags.ts';
 import { deskOptions } from '../desk-client/flags.ts';
+import { hinted } from '../hints.ts';
 import { wholeNumber } from '../numbers.ts';
 import type { ApproveFlags } from './approve.ts';
 import type { ListFlags, ReasonFlags } from './look.ts';
@@ -54,7 +56,7 @@ export function addOpCommands(program: Command): Command {
   deskOptions(
     leaf(op, 'list', 'list commands, the newest first')
       .option('--device <device>', 'those for one meter')
-      .option('--state <state>', 'those in one state, as awaiting-approval')
+      .addOption(hinted('--state <state>', 'those in one state', STORED_STATES))
       .option('--type <type>', 'those of one kind, as tariff.set')
       .option('--person <name>', 'those that somebody proposed')
       .option('--limit <n>', 'so many at most (default 50)', wholeNumber(1, 10_000_000))

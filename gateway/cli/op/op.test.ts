@@ -135,6 +135,21 @@ describe('hes op', () => {
     expect(shown.out).toContain('"state":"executed"');
   });
 
+  it('says how airplane mode ends where somebody looks for a command that ends it', async () => {
+    for (const words of [[METER], [METER, '--wait'], []]) {
+      const { exit, err } = await hes('op', 'airplane', 'off', ...words);
+      expect(exit).toBe(EXIT.usage);
+      expect(err).toContain('somebody at the meter does, with its button');
+    }
+  });
+
+  it('names the limits of an amount in euros, as it is said', async () => {
+    const words = ['op', 'prepay', 'balance', METER, '--balance', '99999', '--reason', 'case 1', '--dry-run'];
+    const { exit, err } = await hes(...words, ...as('ores/marco'));
+    expect([exit, err]).toEqual([EXIT.usage, expect.stringContaining('-500.00 € to 1000.00 €')]);
+    expect(err).not.toContain('100000');
+  });
+
   it('takes who asks before the command as after it', async () => {
     const { exit, out } = await hes(...as('ores/operator'), 'op', 'list', '--json');
     expect(exit).toBe(EXIT.ok);

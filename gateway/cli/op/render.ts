@@ -5,10 +5,26 @@ import type { CommandView } from '../desk-client/views.ts';
 /** Commands for people. */
 
 /** What a state means, and why it is so. */
-export function stateLine({ state, code }: Pick<CommandView, 'state' | 'code'>): string {
-  const says = isStoredState(state) ? STATES[state].says : 'is of a state that this program does not know';
+export function stateLine(view: Pick<CommandView, 'state' | 'code' | 'attempts'>): string {
+  const { state, code } = view;
+  const says =
+    state === 'refused'
+      ? refusedBy(view)
+      : isStoredState(state)
+        ? STATES[state].says
+        : 'is of a state that this program does not know';
   const why = code === null ? '' : ` (${code}: it ${codeSays(code)})`;
   return `${state}: the command ${says}${why}`;
+}
+
+/** For what a desk looks at before it sends; the meter looks at it again, and gives the same codes. */
+const GUARDED = ['airplane', 'arguments', 'prepaid', 'protected'] satisfies readonly ResultCode[];
+
+/** By whom: what was never sent, no meter can have refused, and for most reasons a desk refuses nothing that waits. */
+function refusedBy({ code, attempts }: Pick<CommandView, 'code' | 'attempts'>): string {
+  if (attempts === 0) return 'was refused by a guard of the desk, and never sent';
+  if (code !== null && !(GUARDED as readonly string[]).includes(code)) return 'was refused by the meter';
+  return STATES.refused.says;
 }
 
 const codeSays = (code: string): string =>

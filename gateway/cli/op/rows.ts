@@ -2,15 +2,30 @@ import { type Command, Option } from 'commander';
 import type { ArgumentInfo } from '../../../protocol/command/argument.ts';
 import { rowOf } from '../../../protocol/command/table.ts';
 import { deskOptions } from '../desk-client/flags.ts';
+import { usage } from '../errors.ts';
 import { instantSeconds, leaf, spanSeconds, waitOptions } from './command.ts';
 import { rowText } from './draft.ts';
 import { fallbackText, type Texts } from './fill.ts';
 import type { ProposeFlags } from './propose.ts';
-import { ALL_WORDS, type CommandWords, GROUPS } from './words.ts';
+import { ALL_WORDS, type CommandWords, GROUPS, NO_COMMANDS, type NoCommand } from './words.ts';
 
 /** Each row of the command table as a command of `hes op`. */
 export function addRowCommands(op: Command): void {
   for (const words of ALL_WORDS) addRow(op, words);
+  for (const no of NO_COMMANDS) addNoCommand(op, no);
+}
+
+/** A word that people look for and that no command can be: it says what to do instead. */
+function addNoCommand(op: Command, { words, says, instead }: NoCommand): void {
+  let above = op;
+  for (const word of words.slice(0, -1)) above = groupOf(above, word);
+  leaf(above, words.at(-1)!, says)
+    .argument('[device]', 'the meter')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(() => {
+      throw usage(instead);
+    });
 }
 
 function addRow(op: Command, row: CommandWords): void {

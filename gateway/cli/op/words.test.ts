@@ -33,7 +33,7 @@ describe('the words of hes op', () => {
     ['read', 'read.now'],
     ['message', 'display.message'],
     ['clock', 'clock.sync'],
-    ['credential', 'credential.renew'],
+    ['credential renew', 'credential.renew'],
   ])('say %s for %s', (said, type) => {
     expect(ALL_WORDS.find(({ words }) => words.join(' ') === said)?.type).toBe(type);
   });
@@ -61,6 +61,7 @@ describe('the words of hes op', () => {
   it('are completed as everything else', () => {
     const script = completionScript(program, 'bash');
     expect(script).toContain('"op prepay activate") words="--start-credit');
+    expect(script).toContain('"op credential renew --key") words="tls sign agree"');
     expect(script).toContain('"op tariff set --plan") words="mono bi impact"');
     expect(script).toContain('"meter list") words="--airplane --prepaid');
     expect(script).toContain('"audit verify")');

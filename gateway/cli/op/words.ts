@@ -27,7 +27,7 @@ const WORDS: Readonly<Partial<Record<CommandType, readonly Given[]>>> = {
   'read.now': [{ words: ['read'] }],
   'display.message': [{ words: ['message'], spoken: 'text' }],
   'clock.sync': [{ words: ['clock'] }],
-  'credential.renew': [{ words: ['credential'] }],
+  'credential.renew': [{ words: ['credential', 'renew'], spoken: 'key', usual: true }],
 };
 
 /** What stands above several: its help says what they are about. */
@@ -39,6 +39,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   limiter: 'how much power the supply gives',
   airplane: '“mode avion”: the meter stays silent until somebody ends that at the meter',
   p1: 'the customer port',
+  credential: 'the keys of the device: TLS, signature and key agreement',
 };
 
 export function wordsOf(type: CommandType): readonly CommandWords[] {
@@ -48,3 +49,18 @@ export function wordsOf(type: CommandType): readonly CommandWords[] {
 
 /** Each command of the table, in its order: one that is added there is here. */
 export const ALL_WORDS: readonly CommandWords[] = COMMAND_TYPES.flatMap(wordsOf);
+
+export interface NoCommand {
+  readonly words: readonly string[];
+  readonly says: string;
+  readonly instead: string;
+}
+
+export const NO_COMMANDS: readonly NoCommand[] = [
+  {
+    words: ['airplane', 'off'],
+    says: 'no command: the mode ends at the meter, by somebody who is there',
+    instead:
+      'nobody ends airplane mode from afar: somebody at the meter does, with its button (an emulated one: hes emulate airplane-off DEVICE); the meter then reports it by itself (hes meter show DEVICE)',
+  },
+];

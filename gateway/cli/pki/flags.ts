@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CONSORTIUM } from '../../../protocol/tenants.ts';
+import { completed } from '../hints.ts';
 
 /** What most commands of `hes pki` take. */
 export interface PkiFlags {
@@ -19,7 +21,11 @@ export const descriptor = (text: string): number => {
 
 const FLAGS = {
   data: () => new Option('--data <folder>', 'data folder, which the PKI is in (default .hes)'),
-  tenant: () => new Option('--tenant <name>', 'the operator (default: the only one, or every one)'),
+  tenant: () =>
+    completed(
+      new Option('--tenant <name>', 'the operator (default: the only one, or every one)'),
+      CONSORTIUM.map(({ id }) => id),
+    ),
   json: () => new Option('--json', 'print JSON'),
   dryRun: () => new Option('--dry-run', 'say what would be done, and do nothing'),
 } as const;
