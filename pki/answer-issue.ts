@@ -3,7 +3,7 @@ import { type DeviceId, deviceUri } from '../protocol/identity.ts';
 import { type EnrolmentAnswer, parseEnrolmentAnswer } from './answer.ts';
 import { parseCertificate } from './certificate.ts';
 import { certify } from './certify.ts';
-import { parseCrl } from './crl.ts';
+import { readCrlFile } from './crl-file.ts';
 import type { DevelopmentPki } from './development-pki.ts';
 import { issuersFor, newDeviceId } from './devices.ts';
 import { pkiError } from './errors.ts';
@@ -138,9 +138,8 @@ function sameAnswer(
 }
 
 function isRevoked(pki: DevelopmentPki, answer: EnrolmentAnswer): boolean {
-  const file = pki.layout.crl(answer.home);
-  const { entries } = withFile(file, () => parseCrl(derOf('X509 CRL', readText(file))));
-  const revoked = new Set(entries.map(({ serial }) => serial));
+  const lists = readCrlFile(pki.layout.crl(answer.home));
+  const revoked = new Set(lists.flatMap(({ list }) => list.entries.map(({ serial }) => serial)));
   return CREDENTIAL_NAMES.some((name) =>
     revoked.has(parseCertificate(derOf('CERTIFICATE', answer[name])).serial),
   );

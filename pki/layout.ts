@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 
+const pair = (path: string) => ({ certificate: `${path}.crt`, key: `${path}.key` });
+
 /** Where the files of a PKI lie under `<data>/pki`. Front and routers are given their own few of them. */
 export function pkiLayout(directory: string) {
   const at = (...parts: string[]) => join(directory, ...parts);
@@ -19,7 +21,13 @@ export function pkiLayout(directory: string) {
       certificate: at('field', tenant, 'issuing.crt'),
       key: at('field', tenant, 'issuing.key'),
     }),
+    /** During a roll-over: the CA that comes, then the one that was (rollover/). */
+    next: (tenant: TenantId) => pair(at('field', tenant, 'next')),
+    former: (tenant: TenantId) => pair(at('field', tenant, 'former')),
+    /** Of the present CA and, during a roll-over, of the other one. */
     crl: (tenant: TenantId) => at('field', tenant, 'crl.pem'),
+    /** What a roll-over of this tenant's keys has come to; there while one is under way. */
+    rollover: (tenant: TenantId) => at('rollover', `${tenant}.json`),
     /** What devices are told (notice.ts). */
     notice: (tenant: TenantId) => at('field', tenant, 'notice.cose'),
     sealingDirectory: (tenant: TenantId) => at(tenant, 'sealing'),
@@ -50,6 +58,8 @@ export function officeLayout(directory: string) {
       certificate: at(tenant, 'issuing.crt'),
       key: at(tenant, 'issuing.key'),
     }),
+    next: (tenant: TenantId) => pair(at(tenant, 'next')),
+    former: (tenant: TenantId) => pair(at(tenant, 'former')),
     crl: (tenant: TenantId) => at(tenant, 'crl.pem'),
     /** The server of the tenant's API; the certificate file holds the issuing CA's after its own. */
     desk: (tenant: TenantId) => ({ certificate: at(tenant, 'desk.crt'), key: at(tenant, 'desk.key') }),

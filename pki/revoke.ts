@@ -1,14 +1,15 @@
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { TenantId } from '../protocol/identity.ts';
 import { parseCertificate } from './certificate.ts';
 import type { SigningAuthority } from './certify.ts';
-import { makeCrl, parseCrl, type RevocationReason } from './crl.ts';
+import { makeCrl, type RevocationReason } from './crl.ts';
+import { listOf, putIntoCrlFile } from './crl-file.ts';
 import type { DevelopmentPki } from './development-pki.ts';
 import { pkiError } from './errors.ts';
-import { readText, replaceFile, systemCode, withFile } from './files.ts';
+import { systemCode, withFile } from './files.ts';
 import type { DeviceIdentity } from './identity.ts';
 import type { OfficeIdentity } from './office/identity.ts';
-import { derOf, toPem } from './pem.ts';
+import { derOf } from './pem.ts';
 
 /** Another process holds the list for as long as it takes to write one file. */
 export const LOCK_WAIT_MS = 5_000;
@@ -62,7 +63,8 @@ function revokeSerials(
 ): void {
   if (authority === undefined) throw pkiError('ERR_PKI_TENANT', `there is no issuing CA of ${tenant}`);
   withLock(`${file}.lock`, options.lockWaitMs ?? LOCK_WAIT_MS, () => {
-    const list = withFile(file, () => parseCrl(derOf('X509 CRL', readText(file))));
+    const keyId = authority.certificate.subjectKeyId ?? '';
+    const list = listOf(file, keyId) ?? withFile(file, noList);
     const listed = new Set(list.entries.map(({ serial }) => serial));
     const added = serials
       .filter((serial) => !listed.has(serial))
@@ -73,11 +75,18 @@ function revokeSerials(
       nextUpdateMs: authority.certificate.notAfterMs,
       entries: [...list.entries, ...added],
     });
-    replaceFile(file, toPem('X509 CRL', next));
+    putIntoCrlFile(file, keyId, next);
   });
 }
 
-/** Two processes that add to one list at once must not lose either's entries: the lock is a file made exclusively. */
+const noList = (): never => {
+  throw new Error('it holds no list of this CA');
+};
+
+/**
+ * Two processes that add to one list at once must not lose either's entries: the lock is a file made exclusively. It
+ * says who holds it, so that what a process left that was killed, or a machine that lost its power, holds up nobody.
+ */
 export function withLock<Result>(lock: string, waitMs: number, run: () => Result): Result {
   const endMs = performance.now() + waitMs;
   while (!tryLock(lock)) {
@@ -97,11 +106,48 @@ export function withLock<Result>(lock: string, waitMs: number, run: () => Result
 function tryLock(lock: string): boolean {
   return withFile(lock, () => {
     try {
-      closeSync(openSync(lock, 'wx', 0o600));
+      const fd = openSync(lock, 'wx', 0o600);
+      try {
+        writeFileSync(fd, holderOf(process.pid));
+      } finally {
+        closeSync(fd);
+      }
       return true;
     } catch (error) {
-      if (systemCode(error) === 'EEXIST') return false;
-      throw error;
+      if (systemCode(error) !== 'EEXIST') throw error;
+      if (isLeft(lock)) rmSync(lock, { force: true });
+      return false;
     }
   });
+}
+
+/** A process by its number and the moment of its start: numbers are given again. */
+function holderOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // proc(5): the 22nd field is the start time; the second, in parentheses, may hold anything.
+    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return `${pid} ${start ?? ''}`;
+  } catch {
+    return `${pid} `;
+  }
+}
+
+/** Whether nobody holds a lock any more. What is held by this process is not held: whoever asks runs in it now. */
+function isLeft(lock: string): boolean {
+  let holder: string;
+  try {
+    holder = readFileSync(lock, 'latin1');
+  } catch {
+    return false;
+  }
+  const pid = Number.parseInt(holder, 10);
+  if (!Number.isSafeInteger(pid)) return false;
+  if (pid === process.pid) return true;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return systemCode(error) === 'ESRCH';
+  }
+  return holderOf(pid) !== holder;
 }

@@ -39,6 +39,8 @@ export interface AuthorityOptions {
   /** Left out for the head-end's own CA. */
   readonly tenant?: TenantId;
   readonly issuer: SigningAuthority;
+  /** During a roll-over the CA that was, or that comes: what it certified is renewed and taken back here, too. */
+  readonly others?: readonly SigningAuthority[];
   readonly clock: { nowMs(): number };
   /** The list that each revocation is written to at once. */
   readonly crl?: { readonly file: string; readonly validityMs: number };
@@ -59,6 +61,8 @@ export interface Authority {
   readonly issuer: SigningAuthority;
   /** Key identifier, hex. */
   readonly keyId: string;
+  /** Of this CA and, during a roll-over, of the other one. */
+  readonly keyIds: ReadonlySet<string>;
   /** @throws ERR_CA_PROFILE, ERR_CA_DEVICE (not expected), ERR_CA_KEY, ERR_PKI_EXPIRED, ERR_CA_REGISTER */
   issue(request: {
     readonly profile: ProfileName;
@@ -86,7 +90,7 @@ export interface Authority {
   adopt(certificate: Uint8Array, by: string): CertificateRecord;
   /** How many certificates of the register end within the days that somebody is warned of; each counts once. */
   expiryCounts(): ExpiryCounts;
-  /** Sign a list of today and put it in its place. @returns its DER @throws ERR_PKI_BUSY, ERR_PKI_DAMAGED */
+  /** Sign a list of today, of each CA, and put them in their place. @returns its DER @throws ERR_PKI_BUSY, ERR_PKI_DAMAGED */
   publishCrl(by: string): Uint8Array;
 }
 
@@ -99,16 +103,22 @@ const CA_URIS: Readonly<Record<IssueRow['issuer'], (tenant: TenantId | undefined
 
 /** @throws ERR_CA_PROFILE where `issuer` is no issuing CA of this tenant, or the register is another's */
 export function createAuthority(options: AuthorityOptions): Authority {
-  const { register, tenant, issuer, clock } = options;
+  const { register, tenant, issuer, others = [], clock } = options;
   const keyId = issuer.certificate.subjectKeyId;
-  const kind = (Object.keys(CA_URIS) as IssueRow['issuer'][]).find(
-    (name) =>
-      hasProfile(issuer.certificate, PROFILES[name]) && isNamed(issuer.certificate, CA_URIS[name](tenant)),
-  );
+  const isKind = (name: IssueRow['issuer'], { certificate }: SigningAuthority): boolean =>
+    hasProfile(certificate, PROFILES[name]) && isNamed(certificate, CA_URIS[name](tenant));
+  const kind = (Object.keys(CA_URIS) as IssueRow['issuer'][]).find((name) => isKind(name, issuer));
   if (kind === undefined || keyId === null || register.owner !== (tenant ?? 'head-end'))
     throw pkiError('ERR_CA_PROFILE', `this is no issuing CA of ${tenant ?? 'the head-end'}`);
   const { certificates, writes, devices, audit } = register;
-  const publicKey = openX509(issuer.certificate.der).publicKey;
+  const all = new Map([[keyId, issuer]]);
+  for (const other of others) {
+    const { subjectKeyId } = other.certificate;
+    if (subjectKeyId === null || !isKind(kind, other))
+      throw pkiError('ERR_CA_PROFILE', `this is no other issuing CA of ${tenant ?? 'the head-end'}`);
+    all.set(subjectKeyId, other);
+  }
+  const keyIds: ReadonlySet<string> = new Set(all.keys());
 
   const enter = (
     certificate: Certificate,
@@ -119,10 +129,12 @@ export function createAuthority(options: AuthorityOptions): Authority {
     const { serial, spki, notBeforeMs, notAfterMs, der, alternativeNames } = certificate;
     const uri = alternativeNames.uris[0] ?? '';
     const atMs = clock.nowMs();
-    if (certificates.find(keyId, serial) !== undefined)
+    // Its own, or that of the other CA where one of its is adopted.
+    const issuedBy = certificate.authorityKeyId ?? keyId;
+    if (certificates.find(issuedBy, serial) !== undefined)
       throw pkiError('ERR_CA_SERIAL', 'this CA has given this serial number to another certificate');
     writes.add({
-      issuer: keyId,
+      issuer: issuedBy,
       serial,
       profile,
       subject: certificate.commonName ?? '',
@@ -135,7 +147,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
       der,
     });
     audit.append({ atMs, event, by, profile, subject: uri, serial });
-    return certificates.find(keyId, serial)!;
+    return certificates.find(issuedBy, serial)!;
   };
 
   const sign = (
@@ -149,7 +161,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
       throw pkiError('ERR_PKI_EXPIRED', 'the issuing CA is past its end and issues nothing');
     checkKey(request.publicKey);
     const before = certificates.byKey(keyHash(request.publicKey));
-    if (before !== undefined) return issuedAgain(before, profile, what.names, keyId);
+    if (before !== undefined) return issuedAgain(before, profile, what.names, keyIds);
     const der = certify(issuer, {
       profile: PROFILES[profile],
       ...what,
@@ -186,7 +198,9 @@ export function createAuthority(options: AuthorityOptions): Authority {
   };
 
   const known = (serial: string): CertificateRecord => {
-    const record = certificates.find(keyId, serial);
+    const record = [...keyIds]
+      .map((each) => certificates.find(each, serial))
+      .find((found) => found !== undefined);
     if (record === undefined)
       throw pkiError('ERR_CA_CERTIFICATE', `this CA has issued no certificate ${serial}`);
     return record;
@@ -203,7 +217,10 @@ export function createAuthority(options: AuthorityOptions): Authority {
     return true;
   };
 
-  const publish = (by: string): Uint8Array => publishCrl({ ...options, keyId }, by);
+  const publish = (by: string): Uint8Array => {
+    const lists = [...all].map(([each, ca]) => publishCrl({ ...options, issuer: ca, keyId: each }, by));
+    return lists[0]!;
+  };
   const publishIfKept = (by: string): void => {
     if (options.crl !== undefined) publish(by);
   };
@@ -213,6 +230,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     tenant,
     issuer,
     keyId,
+    keyIds,
     issue: (request) =>
       register.transaction(() =>
         sign(request.profile, naming(request.profile, request.name), request, 'issued'),
@@ -240,8 +258,8 @@ export function createAuthority(options: AuthorityOptions): Authority {
     revokeDevice(device, why) {
       const count = register.transaction(() => {
         devices.retire(device, why.by);
-        const all = certificates.list({ filter: { device }, limit: DEVICE_CERTIFICATES_MAX });
-        return all.filter((record) => record.issuer === keyId && takeBack(record, why)).length;
+        const listed = certificates.list({ filter: { device }, limit: DEVICE_CERTIFICATES_MAX });
+        return listed.filter((record) => keyIds.has(record.issuer) && takeBack(record, why)).length;
       });
       publishIfKept(why.by);
       return count;
@@ -252,9 +270,14 @@ export function createAuthority(options: AuthorityOptions): Authority {
         const profile = (Object.keys(ISSUE_ROWS) as ProfileName[]).find(
           (name) => ISSUE_ROWS[name]?.issuer === kind && hasProfile(certificate, PROFILES[name]),
         );
-        if (profile === undefined || certificate.authorityKeyId !== keyId || !openX509(der).verify(publicKey))
+        const ca = all.get(certificate.authorityKeyId ?? '');
+        if (
+          profile === undefined ||
+          ca === undefined ||
+          !openX509(der).verify(openX509(ca.certificate.der).publicKey)
+        )
           throw pkiError('ERR_CA_CERTIFICATE', 'this CA did not issue this certificate');
-        const before = certificates.find(keyId, certificate.serial);
+        const before = certificates.find(certificate.authorityKeyId ?? '', certificate.serial);
         if (before !== undefined && equalBytes(before.der, der)) return before;
         if (certificates.byKey(keyHash(certificate.spki)) !== undefined)
           throw pkiError('ERR_CA_KEY', 'the key of this certificate has another one in the register');
@@ -292,9 +315,14 @@ function checkKey(spki: Uint8Array): void {
 }
 
 /** A lost answer is asked for again; anything else under a key that was certified once is refused. */
-function issuedAgain(before: CertificateRecord, profile: ProfileName, names: Names, keyId: string): Issued {
+function issuedAgain(
+  before: CertificateRecord,
+  profile: ProfileName,
+  names: Names,
+  keyIds: ReadonlySet<string>,
+): Issued {
   const uris = parseCertificate(before.der).alternativeNames.uris.join();
-  if (before.issuer !== keyId || before.profile !== profile || uris !== (names.uris ?? []).join())
+  if (!keyIds.has(before.issuer) || before.profile !== profile || uris !== (names.uris ?? []).join())
     throw pkiError('ERR_CA_KEY', 'this key was certified before, for another use or name');
   if (before.state === 'revoked') throw pkiError('ERR_CA_KEY', 'the certificate of this key was revoked');
   return issuedOf(before, true);

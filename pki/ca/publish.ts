@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import { makeCrl, parseCrl, type RevokedEntry } from '../crl.ts';
-import { readText, replaceFile, withFile } from '../files.ts';
-import { derOf, toPem } from '../pem.ts';
+import { makeCrl, type RevokedEntry } from '../crl.ts';
+import { listOf, putIntoCrlFile } from '../crl-file.ts';
 import { LOCK_WAIT_MS, withLock } from '../revoke.ts';
 import type { AuthorityOptions } from './authority.ts';
 
@@ -36,12 +34,8 @@ export function publishCrl(
   if (crl === undefined) return run({ number: 0n, entries: [] });
   const { file } = crl;
   return withLock(`${file}.lock`, LOCK_WAIT_MS, () => {
-    const der = run(
-      existsSync(file)
-        ? withFile(file, () => parseCrl(derOf('X509 CRL', readText(file))))
-        : { number: 0n, entries: [] },
-    );
-    replaceFile(file, toPem('X509 CRL', der));
+    const der = run(listOf(file, keyId) ?? { number: 0n, entries: [] });
+    putIntoCrlFile(file, keyId, der);
     return der;
   });
 }

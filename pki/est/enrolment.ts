@@ -3,7 +3,7 @@ import type { DeviceId } from '../../protocol/identity.ts';
 import type { Authority, Issued } from '../ca/authority.ts';
 import type { CertificateRecord } from '../ca/certificates.ts';
 import type { ExpectedDevice } from '../ca/expected.ts';
-import { parseCertificate } from '../certificate.ts';
+import { type Certificate, parseCertificate } from '../certificate.ts';
 import { equalBytes } from '../der.ts';
 import { pkiError } from '../errors.ts';
 import { toPem } from '../pem.ts';
@@ -36,7 +36,7 @@ export function createEnrolment(options: {
   readonly adopt?: ((certificate: Uint8Array) => void) | undefined;
 }): Enrolment {
   const { authority, manufacturers, clock, adopt } = options;
-  const { register, keyId } = authority;
+  const { register, keyIds } = authority;
 
   const issue = (use: CredentialName, { device }: ExpectedDevice, { spki }: CertificateRequest) =>
     authority.issue({ profile: CREDENTIALS[use].name, publicKey: spki, name: { device }, by: 'est' });
@@ -47,7 +47,7 @@ export function createEnrolment(options: {
         filter: { device, profile: CREDENTIALS[use].name, endAfterMs: clock.nowMs() },
         limit: IN_USE_MAX,
       })
-      .filter(({ issuer, state }) => issuer === keyId && state !== 'revoked');
+      .filter(({ issuer, state }) => keyIds.has(issuer) && state !== 'revoked');
 
   /** A birth certificate is for life and lies in every meter's flash: it opens the door once. */
   const checkFirst = (use: CredentialName, device: DeviceId, { spki }: CertificateRequest): void => {
@@ -127,13 +127,22 @@ function serialOf(peer: X509Certificate): string {
   return typeof serialNumber === 'string' ? serialNumber : '';
 }
 
-const isRegistered = ({ raw }: X509Certificate, { register, keyId }: Authority): boolean =>
-  register.certificates.find(keyId, parseCertificate(raw).serial) !== undefined;
+const isRegistered = ({ raw }: X509Certificate, authority: Authority): boolean =>
+  recordOf(parseCertificate(raw), authority) !== undefined;
+
+/** Of whichever of its CAs: during a roll-over there are two. */
+const recordOf = (
+  { authorityKeyId, serial }: Certificate,
+  { register, keyIds }: Authority,
+): CertificateRecord | undefined =>
+  authorityKeyId !== null && keyIds.has(authorityKeyId)
+    ? register.certificates.find(authorityKeyId, serial)
+    : undefined;
 
 /** Byte for byte the one of the register, which holds what this CA signed. @throws ERR_EST_CLIENT, ERR_TRUST_MALFORMED */
-function holderOf(peer: X509Certificate, { register, keyId }: Authority, nowMs: number): DeviceId {
+function holderOf(peer: X509Certificate, authority: Authority, nowMs: number): DeviceId {
   const certificate = parseCertificate(peer.raw);
-  const record = register.certificates.find(keyId, certificate.serial);
+  const record = recordOf(certificate, authority);
   const refused = (why: string) => pkiError('ERR_EST_CLIENT', `the client certificate ${why}`);
   if (record?.device == null || !equalBytes(record.der, certificate.der))
     throw refused('is none that this CA gave to a device');
