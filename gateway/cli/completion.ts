@@ -47,6 +47,9 @@ interface Choice {
   readonly words: readonly string[];
 }
 
+/** Commands that have an option before it is said for all of them. */
+const OFTEN = 8;
+
 /** What options take, said once for those that take the same everywhere, as `--as` does on fifty commands. */
 function choicesOf(nodes: readonly Node[]): readonly Choice[] {
   const all = nodes.flatMap(({ path, choices }) =>
@@ -58,7 +61,10 @@ function choicesOf(nodes: readonly Node[]): readonly Choice[] {
       const choice = node.choices.find(([name]) => name === option);
       return choice === undefined ? !node.words.includes(option) : choice[1].join() === words.join();
     });
-  const once = new Map(all.filter(isSame).map((choice) => [choice.option, { ...choice, path: null }]));
+  const isOften = ({ option }: Choice): boolean =>
+    all.filter((other) => other.option === option).length >= OFTEN;
+  const everywhere = all.filter((choice) => isOften(choice) && isSame(choice));
+  const once = new Map(everywhere.map((choice) => [choice.option, { ...choice, path: null }]));
   return [...all.filter(({ option }) => !once.has(option)), ...once.values()];
 }
 
