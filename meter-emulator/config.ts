@@ -72,6 +72,15 @@ export const fleetConfig = z
         stayMax: whole(0, FLEET_METERS_MAX).default(500),
       })
       .prefault({}),
+    /** Where devices renew their keys, by time and at a command; without it they refuse to. */
+    renewal: z
+      .strictObject({
+        /** By home tenant, `https://host:port` of its EST. */
+        servers: z.record(tenantId, z.url({ protocol: /^https$/ })),
+        /** The name in its certificate, where that is not the host. */
+        servername: z.string().min(1).max(255).optional(),
+      })
+      .optional(),
     limits: z
       .strictObject({
         /** Devices of one home tenant that are awake at once. */

@@ -57,6 +57,8 @@ export async function provisionFleet(options: ProvisionOptions): Promise<number>
 function tellOffice(pki: DevelopmentPki, folder: string, id: DeviceId): void {
   try {
     const known = readDeviceIdentity(deviceIdentityFile(folder, id));
+    // Who commands it, notices have told it since, and they know of newer CAs than this start does.
+    if (known.notices !== undefined) return;
     const told = withOffice(pki, known);
     if (told !== known) saveDeviceIdentity(folder, told, { durable: false });
   } catch (error) {

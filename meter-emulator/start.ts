@@ -13,6 +13,7 @@ import { runContinuously } from './run/continuous.ts';
 import type { OpenEdge } from './run/edge-handle.ts';
 import { openEdges } from './run/edges.ts';
 import { runOnce } from './run/once.ts';
+import { FleetRenewals } from './run/renewals.ts';
 import type { Station } from './run/station.ts';
 import { Tally, type TenantTally } from './run/tally.ts';
 import { Visits } from './run/visits.ts';
@@ -77,7 +78,9 @@ export async function startFleet(options: StartFleetOptions): Promise<RunningFle
   const { concurrency, openMax, retryBaseMs, retryMaxMs } = config.limits;
   const jitterMs = config.run.kind === 'continuous' ? (config.run.jitterHours * HOUR_MS) / speed : 0;
   const isLiving = config.run.kind === 'continuous' && config.source.kind === 'emulated';
-  const commands = isLiving ? commandsOf(config, input.stations, clock, log) : undefined;
+  const commands = isLiving
+    ? commandsOf(config, input.stations, clock, { random, log, counters })
+    : undefined;
   const open =
     options.open ??
     openEdges({
@@ -157,16 +160,25 @@ export async function startFleet(options: StartFleetOptions): Promise<RunningFle
 }
 
 function commandsOf(
-  { data, clock: kept, commands: { stayMax } }: FleetConfig,
+  { data, clock: kept, commands: { stayMax }, renewal }: FleetConfig,
   stations: readonly Station[],
   meteringClock: Clock,
-  log: Log,
+  tools: { readonly random: Random; readonly log: Log; readonly counters: Counters },
 ): FleetCommands {
   const realSeconds =
     kept.kind === 'simulated'
       ? (seconds: number) => (kept.startedAtMs + (seconds * 1_000 - kept.originMs) / kept.speed) / 1_000
       : (seconds: number) => seconds;
-  return new FleetCommands({ data, stations, meteringClock, realSeconds, stayMax, log });
+  const renewals = renewal === undefined ? {} : { renewals: new FleetRenewals({ ...renewal, ...tools }) };
+  return new FleetCommands({
+    data,
+    stations,
+    meteringClock,
+    realSeconds,
+    stayMax,
+    log: tools.log,
+    ...renewals,
+  });
 }
 
 interface AttendOptions extends Omit<AttendantOptions, 'meteringClock'> {

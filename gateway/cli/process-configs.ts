@@ -3,6 +3,7 @@ import { fleetConfig } from '../../meter-emulator/config.ts';
 import { edgeConfig } from '../edge/service/config.ts';
 import { caProcessConfig } from './services/ca-config.ts';
 import { deskProcessConfig } from './services/desk.ts';
+import { devCaProcessConfig } from './services/dev-ca-config.ts';
 import { frontProcessConfig } from './services/front.ts';
 import { routerProcessConfig } from './services/router.ts';
 import { upConfig } from './up/config.ts';
@@ -14,6 +15,7 @@ export const PROCESS_CONFIGS = {
   router: routerProcessConfig,
   desk: deskProcessConfig,
   ca: caProcessConfig,
+  'dev-ca': devCaProcessConfig,
   mdm: mdmStandInConfig,
   fleet: fleetConfig,
   edge: edgeConfig,

@@ -10,6 +10,7 @@ const SERVICES: Readonly<Record<ServiceName, () => Promise<{ readonly start: Sta
   router: () => import('./services/router.ts'),
   desk: () => import('./services/desk.ts'),
   ca: () => import('./services/ca.ts'),
+  'dev-ca': () => import('./services/dev-ca.ts'),
   mdm: () => import('./services/mdm.ts'),
   fleet: () => import('./services/fleet.ts'),
 };

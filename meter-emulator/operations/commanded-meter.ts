@@ -3,6 +3,7 @@ import type { Operations } from '../../gateway/edge/operations/operations.ts';
 import type { MeterState } from '../../gateway/edge/operations/state.ts';
 import type { MeterView } from '../../gateway/edge/operations/view.ts';
 import type { OutboxFiles } from '../../gateway/edge/outbox/files.ts';
+import type { Renewal } from '../../gateway/edge/renewal/renewal.ts';
 import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
 import { HesError } from '../../protocol/errors.ts';
 import type { EmulatorErrorCode } from '../errors.ts';
@@ -20,6 +21,7 @@ export interface CommandedMeterOptions {
   readonly leakTestMs?: number;
   readonly isTight?: (channel: number) => boolean;
   readonly files?: OutboxFiles;
+  readonly renewal?: Pick<Renewal, 'perform' | 'standing'>;
 }
 
 /** What came of a press of the button. */
@@ -42,6 +44,7 @@ export class CommandedMeter {
     leakTestMs,
     isTight,
     files,
+    renewal,
   }: CommandedMeterOptions) {
     this.installation = installation;
     this.#clock = clock;
@@ -54,6 +57,7 @@ export class CommandedMeter {
       ...(leakTestMs === undefined ? {} : { leakTestMs }),
       ...(isTight === undefined ? {} : { isTight }),
       ...(files === undefined ? {} : { files }),
+      ...(renewal === undefined ? {} : { renewal }),
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Action, ActionResult, Hardware } from '../../gateway/edge/operations/step.ts';
 import type { OutboxFiles } from '../../gateway/edge/outbox/files.ts';
+import type { Renewal } from '../../gateway/edge/renewal/renewal.ts';
 import type { Clock } from '../../gateway/runtime/clock.ts';
 import { GearFile, type Position } from './gear.ts';
 
@@ -22,6 +23,8 @@ export interface SimulatedHardwareOptions {
   readonly isTight?: (channel: number) => boolean;
   readonly onLeakTested: (channel: number, tight: boolean) => void;
   readonly files?: OutboxFiles;
+  /** Where it asks for certificates of new keys; without that it makes none. */
+  readonly renewal?: Pick<Renewal, 'perform' | 'standing'>;
 }
 
 type Kind = Action['kind'];
@@ -72,8 +75,11 @@ export class SimulatedHardware implements Hardware {
       perform: ({ time }) => (this.#isNow(time) ? 'done' : 'hardware'),
       standing: ({ time }) => this.#isNow(time),
     },
-    // Whoever makes a new key asks for a certificate: nobody here does.
-    credential: { perform: () => 'hardware', standing: () => false },
+    // Nothing simulated: the key is made here, and the CA is asked for its certificate.
+    credential: {
+      perform: ({ key }) => this.#options.renewal?.perform(key) ?? 'hardware',
+      standing: ({ key }) => this.#options.renewal?.standing(key) ?? false,
+    },
     reach: {
       perform: ({ channel }) => (this.#options.channels.includes(channel) ? 'done' : 'channel'),
       standing: () => false,

@@ -1,13 +1,17 @@
 import { join } from 'node:path';
 import { dayNamed } from '../../gateway/edge/days/calendar.ts';
 import type { EdgeCommands, EdgeDevice } from '../../gateway/edge/device.ts';
+import type { IdentityPort } from '../../gateway/edge/device-options.ts';
 import type { Notice } from '../../gateway/edge/operations/step.ts';
+import type { Renewal } from '../../gateway/edge/renewal/renewal.ts';
 import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
 import type { Log } from '../../gateway/runtime/log.ts';
+import { deviceIdentityFile } from '../../pki/layout.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { CommandedMeter } from '../operations/commanded-meter.ts';
 import { installationOf } from '../operations/installation.ts';
 import { EmulatedStation } from './emulated-station.ts';
+import type { FleetRenewals } from './renewals.ts';
 import type { Station } from './station.ts';
 
 export interface FleetCommandsOptions {
@@ -23,6 +27,8 @@ export interface FleetCommandsOptions {
   readonly log: Log;
   readonly clock?: Clock;
   readonly leakTestMs?: number;
+  /** Where devices renew their keys; without it they refuse to. */
+  readonly renewals?: FleetRenewals;
 }
 
 /** Whom the commands of a fleet tell that a device has something to do. */
@@ -55,8 +61,9 @@ interface Kept extends LiveMeter {
 /** A device that is being opened: what its edge is given, and what happens once it is there, and when it goes. */
 export interface Opening {
   readonly commands: EdgeCommands;
+  readonly renewal: Renewal | null;
   opened(device: EdgeDevice): void;
-  released(): void;
+  released(): Promise<void>;
 }
 
 /**
@@ -116,15 +123,18 @@ export class FleetCommands {
   }
 
   /** Null for a device that takes no commands, such as a recording. */
-  opening({ id }: Station): Opening | null {
+  opening({ id }: Station, identity: IdentityPort): Opening | null {
     const station = this.#stations.get(id);
     if (station === undefined) return null;
-    const { data, clock = systemClock, meteringClock, realSeconds, leakTestMs } = this.#options;
+    const { data, clock = systemClock, meteringClock, realSeconds, leakTestMs, renewals } = this.#options;
+    const file = deviceIdentityFile(join(data, 'devices'), id);
+    const renewal = renewals?.open(identity, { home: station.plan.home, file }) ?? null;
     const meter = new CommandedMeter({
       directory: join(data, 'devices', id),
       installation: installationOf(station.plan),
       clock,
       ...(leakTestMs === undefined ? {} : { leakTestMs }),
+      ...(renewal === null ? {} : { renewal }),
     });
     const stays = this.#staying.has(id);
     return {
@@ -136,6 +146,7 @@ export class FleetCommands {
         snapshot: () => station.snapshotAt(meteringClock.nowMs()),
         onNotice: (notice) => this.#notice(station, notice),
       },
+      renewal,
       opened: (device) => {
         const { operations } = device;
         if (operations === null) return;
@@ -143,10 +154,11 @@ export class FleetCommands {
         station.conditions = () => meter.conditions();
         this.#live.set(id, { station, meter, device, stays, ticking: false, attention: 0 });
       },
-      released: () => {
+      released: async () => {
         station.conditions = null;
         meter.stop();
         this.#live.delete(id);
+        await renewals?.close(id);
       },
     };
   }
@@ -178,6 +190,7 @@ export class FleetCommands {
   }
 
   #tick(): void {
+    this.#options.renewals?.tick();
     for (const kept of this.#live.values()) {
       if (!kept.ticking && kept.meter.isLively) void this.#tickOne(kept);
       if (kept.attention > 0) kept.attention--;

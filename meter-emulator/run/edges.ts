@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { MissedDays } from '../../gateway/edge/days/day.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../../gateway/edge/device.ts';
+import type { IdentityPort } from '../../gateway/edge/device-options.ts';
 import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
 import type { Counters } from '../../gateway/runtime/counters.ts';
 import type { Log } from '../../gateway/runtime/log.ts';
 import type { Random } from '../../gateway/runtime/random.ts';
-import { readDeviceIdentity } from '../../pki/identity.ts';
+import { readDeviceIdentity, saveDeviceIdentity } from '../../pki/identity.ts';
 import { deviceIdentityFile } from '../../pki/layout.ts';
 import { HesError } from '../../protocol/errors.ts';
 import type { EmulatorErrorCode } from '../errors.ts';
@@ -44,9 +45,15 @@ export function openEdges(options: EdgesOptions): OpenEdge {
     },
   };
   return async (station) => {
+    const identity: IdentityPort = {
+      device: station.id,
+      load: () => loadIdentity(devices, station),
+      // Whole whenever this process is killed; a fleet of thousands that hears a notice does not flush each time.
+      save: (changed) => void saveDeviceIdentity(devices, changed, { durable: false }),
+    };
     const own: EdgeDeviceOptions = {
       directory: join(devices, station.id),
-      identity: { device: station.id, load: () => loadIdentity(devices, station) },
+      identity,
       owners: station.ownerOf,
       headEnd,
       clock,
@@ -57,15 +64,21 @@ export function openEdges(options: EdgesOptions): OpenEdge {
       missedDays,
       development: true,
     };
-    const opening = options.commands?.opening(station) ?? null;
-    if (opening === null) return handleOf(EdgeDevice.open(own), clock, () => undefined);
-    const device = await EdgeDevice.start({ ...own, commands: opening.commands });
-    opening.opened(device);
-    return handleOf(device, clock, opening.released);
+    const opening = options.commands?.opening(station, identity) ?? null;
+    if (opening === null) return handleOf(EdgeDevice.open(own), clock, async () => undefined);
+    const { commands, renewal } = opening;
+    try {
+      const device = await EdgeDevice.start({ ...own, commands, ...(renewal === null ? {} : { renewal }) });
+      opening.opened(device);
+      return handleOf(device, clock, opening.released);
+    } catch (error) {
+      await opening.released();
+      throw error;
+    }
   };
 }
 
-function handleOf(device: EdgeDevice, clock: Clock, released: () => void): EdgeHandle {
+function handleOf(device: EdgeDevice, clock: Clock, released: () => Promise<void>): EdgeHandle {
   return {
     closedThrough: (owner) => device.closedThrough(owner),
     waiting: () => device.waiting(),
@@ -88,7 +101,7 @@ function handleOf(device: EdgeDevice, clock: Clock, released: () => void): EdgeH
       return nextMs === null ? null : Math.max(0, nextMs - clock.nowMs());
     },
     release: async () => {
-      released();
+      await released();
       await device.close();
     },
   };

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FleetConfig } from '../../../meter-emulator/config.ts';
 import type { EmulatorErrorCode } from '../../../meter-emulator/errors.ts';
 import type { DevelopmentPki } from '../../../pki/development.ts';
@@ -15,6 +15,8 @@ export interface Plan {
   readonly front: ChildSpec;
   readonly routers: readonly ChildSpec[];
   readonly desks: readonly ChildSpec[];
+  /** Where devices renew their keys; beside desks, which can order it. */
+  readonly ca: ChildSpec | undefined;
   fleet(frontPort: number): ChildSpec;
 }
 
@@ -31,6 +33,8 @@ export interface Ground {
   readonly ageDaysMax: number;
   /** A run without end has desks; a bounded one commands nothing. */
   readonly desks?: DeskGround;
+  /** Of each operator's EST, beside the desks. */
+  readonly caPorts?: ReadonlyMap<TenantId, number>;
   /** Ports of the simulated MDMs, fixed so that a restarted one is found again. */
   readonly mdmPorts: ReadonlyMap<TenantId, number>;
 }
@@ -56,7 +60,7 @@ const NO_WRITE = [
 const HEAP = ['--initial-old-space-size=96'];
 
 /** First readings and results stop coming, then they stop being carried, then taken. Nothing is under way between front and routers by then. */
-const STOP_RANK = { fleet: 0, desk: 1, front: 2, router: 2, mdm: 3 } as const;
+const STOP_RANK = { fleet: 0, desk: 1, 'dev-ca': 1, front: 2, router: 2, mdm: 3 } as const;
 
 /** The registry of the largest fleet is entered before a desk is ready. */
 const DESK_READY_WITHIN_MS = 600_000;
@@ -161,6 +165,8 @@ export function planProcesses(ground: Ground): Plan {
 
     desks: ground.desks === undefined ? [] : options.tenants.map((tenant) => deskSpec(ground, tenant, spec)),
 
+    ca: ground.caPorts === undefined ? undefined : caSpec(ground, ground.caPorts, spec),
+
     fleet: (port) =>
       spec('fleet', 'fleet', fleetConfigOf(ground, port), {
         readyWithinMs: FLEET_READY_WITHIN_MS,
@@ -218,6 +224,17 @@ function deskSpec(
   );
 }
 
+/** It writes the registers of the CAs, and nothing else of its PKI. */
+function caSpec({ pki }: Ground, ports: ReadonlyMap<TenantId, number>, spec: MakeSpec): ChildSpec {
+  const { layout } = pki;
+  return spec(
+    'ca',
+    'dev-ca',
+    { pki: layout.directory, tls: layout.front, listen: { ports: Object.fromEntries(ports) } },
+    { nodeFlags: [...NO_WRITE, `--allow-fs-write=${dirname(layout.ca('head-end'))}*`] },
+  );
+}
+
 function mdmOf({ options, mdmPorts }: Ground, tenant: TenantId): unknown {
   const port = mdmPorts.get(tenant);
   return port === undefined ? options.config.tenants![tenant]!.mdm : { url: `http://127.0.0.1:${port}/` };
@@ -237,7 +254,7 @@ export function fleetSource({ telegrams, config, tenants }: UpOptions): FleetCon
   };
 }
 
-function fleetConfigOf({ options, devices, clock }: Ground, port: number): unknown {
+function fleetConfigOf({ options, devices, clock, caPorts }: Ground, port: number): unknown {
   const { once, days, deadlineMs, config } = options;
   return {
     data: devices,
@@ -246,8 +263,14 @@ function fleetConfigOf({ options, devices, clock }: Ground, port: number): unkno
     run: once ? { kind: 'once', from: config.fleet.from, days, deadlineMs } : { kind: 'continuous' },
     // What a recording says of its time is judged by the real clock.
     clock: options.telegrams === undefined ? clock : { kind: 'real' },
+    ...(caPorts === undefined
+      ? {}
+      : { renewal: { servers: Object.fromEntries(caUrls(caPorts)), servername: 'localhost' } }),
   };
 }
+
+const caUrls = (ports: ReadonlyMap<TenantId, number>): (readonly [TenantId, string])[] =>
+  [...ports].map(([tenant, port]) => [tenant, `https://127.0.0.1:${port}`]);
 
 /** An address to listen on everywhere is reached by loopback from this machine. */
 function reachable(host: string): string {

@@ -156,7 +156,8 @@ class Run {
     const source = fleetSource(this.#options);
     if (desks === undefined || source.kind !== 'emulated') return;
     await writeRegistries({ source, tenants: this.#options.tenants, data: devices, run });
-    await Promise.all(plan.desks.map((spec) => this.#supervisor.start(spec)));
+    const specs = plan.ca === undefined ? plan.desks : [...plan.desks, plan.ca];
+    await Promise.all(specs.map((spec) => this.#supervisor.start(spec)));
   }
 
   async #ground(): Promise<Ground> {
@@ -171,8 +172,9 @@ class Run {
     const sockets = busDirectory(this.#data.path);
     makeDirectory(sockets);
     const simulated = tenants.filter((tenant) => config.tenants?.[tenant]?.mdm === undefined);
-    const [frontPort, ...ports] = await freePorts(1 + simulated.length + tenants.length);
-    const deskPorts = ports.slice(simulated.length);
+    const [frontPort, ...ports] = await freePorts(1 + simulated.length + 2 * tenants.length);
+    const deskPorts = ports.slice(simulated.length, simulated.length + tenants.length);
+    const caPorts = ports.slice(simulated.length + tenants.length);
     return {
       options: withPort(this.#options, frontPort!),
       pki,
@@ -190,6 +192,7 @@ class Run {
               directory: makeDeskFolder(this.#data.path),
               ports: new Map(tenants.map((tenant, index) => [tenant, deskPorts[index]!])),
             },
+            caPorts: new Map(tenants.map((tenant, index) => [tenant, caPorts[index]!])),
           }
         : {}),
       mdmPorts: new Map(simulated.map((tenant, index) => [tenant, ports[index]!])),
