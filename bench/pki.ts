@@ -179,7 +179,7 @@ export const bench: Bench = {
       absent: [],
       notes: [
         'A certificate is written, signed and not verified again; loading a list reads each entry, checks its signature and its issuer.',
-        'Enrolments over EST are not in here.',
+        'Enrolments over EST have a benchmark of their own (est).',
       ],
       details: { each, costs, madeMs, loadedMs },
     });

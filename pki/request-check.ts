@@ -23,7 +23,10 @@ export const CERTIFICATE_REQUEST_BYTES_MAX = 4096;
 export interface CertificateRequest {
   readonly spki: Uint8Array;
   readonly commonName: string | null;
-  /** The extensions that it asks for, DER each. */
+  /**
+   * The extensions that it asks for, DER each. They are read where somebody asks, and EST does not: it was half of what a
+   * renewal cost. @throws ERR_ENROL_REQUEST
+   */
   readonly extensions: readonly Uint8Array[];
 }
 
@@ -71,6 +74,8 @@ function asksFor(part: CertificateRequest, asked: AskedFor): boolean {
 
 const rawOf = ({ rawData }: { readonly rawData: ArrayBuffer }): Uint8Array => new Uint8Array(rawData);
 
+const NO_REQUEST = 'no certificate request (PKCS#10, PEM)';
+
 /**
  * Read a PKCS#10 request (PEM) and have its own key vouch for it. The frame, the algorithm and the key are read by
  * our strict reader, the signature by OpenSSL (node:crypto), what is asked for by the library: bytes on which they
@@ -79,7 +84,7 @@ const rawOf = ({ rawData }: { readonly rawData: ArrayBuffer }): Uint8Array => ne
  * @throws ERR_ENROL_REQUEST, ERR_ENROL_KEY
  */
 export function readCertificateRequest(pem: string): CertificateRequest {
-  return asRefused('ERR_ENROL_REQUEST', 'no certificate request (PKCS#10, PEM)', () => {
+  return asRefused('ERR_ENROL_REQUEST', NO_REQUEST, () => {
     const blocks = readPem('CERTIFICATE REQUEST', pem);
     if (blocks.length !== 1) throw new Error('more than one request');
     const der = blocks[0]!;
@@ -92,7 +97,9 @@ export function readCertificateRequest(pem: string): CertificateRequest {
     return {
       spki,
       commonName: commonNames.length === 1 ? commonNames[0]! : null,
-      extensions: request.extensions.map(rawOf),
+      get extensions() {
+        return asRefused('ERR_ENROL_REQUEST', NO_REQUEST, () => request.extensions.map(rawOf));
+      },
     };
   });
 }

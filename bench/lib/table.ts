@@ -2,6 +2,7 @@
 export const BENCHES = {
   p1: '../p1.ts',
   pki: '../pki.ts',
+  est: '../est.ts',
   bus: '../bus.ts',
   edge: '../edge.ts',
   router: '../router.ts',
