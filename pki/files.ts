@@ -41,7 +41,9 @@ export function withFile<Result>(file: string, run: () => Result): Result {
   try {
     return run();
   } catch (cause) {
-    if (isHesError(cause) && NAMED_ALREADY.has(cause.code)) throw cause;
+    // What a token says is of the token, whichever file refers to it.
+    if (isHesError(cause) && (NAMED_ALREADY.has(cause.code) || cause.code.startsWith('ERR_HSM_')))
+      throw cause;
     const context = { file };
     const code = systemCode(cause);
     if (RIGHTS_CODES.has(code))

@@ -5,6 +5,7 @@ import { type Certificate, isDevelopmentCertificate, parseCertificate } from './
 import { isEncryptedKey, openKey, readPassphrase } from './encrypted-key.ts';
 import { pkiError } from './errors.ts';
 import { readText, withFile } from './files.ts';
+import { isTokenReference } from './hsm/reference.ts';
 import { deskUri } from './names.ts';
 import { readPem } from './pem.ts';
 import { PROFILES } from './profiles.ts';
@@ -39,13 +40,11 @@ export interface LoadKeyOptions {
  *   file
  */
 export function loadKey(files: KeyFiles, options: LoadKeyOptions = {}): LoadedKey {
-  const certificatePem = readText(files.certificate);
+  const { certificate, certificatePem, leaf } = readCertificateOf(files, options);
   const keyPem = readText(files.key);
-  const leaf = withFile(files.certificate, () => readPem('CERTIFICATE', certificatePem)[0]!);
-  const certificate = withFile(files.certificate, () => parseCertificate(leaf));
-  if (isDevelopmentCertificate(certificate) && options.development !== true)
-    throw pkiError('ERR_TRUST_DEVELOPMENT', `${files.certificate} belongs to a development PKI`, {
-      context: { file: files.certificate },
+  if (isTokenReference(keyPem))
+    throw pkiError('ERR_TRUST_KEY', `${files.key} refers to a token; for this use the key itself is needed`, {
+      context: { file: files.key },
     });
   const { passphraseFile } = files;
   const passphrase =
@@ -60,17 +59,37 @@ export function loadKey(files: KeyFiles, options: LoadKeyOptions = {}): LoadedKe
   return { certificate, certificatePem, keyPem: opened, privateKey };
 }
 
+/** The certificate of a key, wherever that is. @throws as `loadKey` */
+export function readCertificateOf(
+  files: KeyFiles,
+  options: LoadKeyOptions,
+): Pick<LoadedKey, 'certificate' | 'certificatePem'> & { readonly leaf: Uint8Array } {
+  const certificatePem = readText(files.certificate);
+  const leaf = withFile(files.certificate, () => readPem('CERTIFICATE', certificatePem)[0]!);
+  const certificate = withFile(files.certificate, () => parseCertificate(leaf));
+  if (isDevelopmentCertificate(certificate) && options.development !== true)
+    throw pkiError('ERR_TRUST_DEVELOPMENT', `${files.certificate} belongs to a development PKI`, {
+      context: { file: files.certificate },
+    });
+  return { certificate, certificatePem, leaf };
+}
+
 /** A router's sealing key (protocol/envelope.ts takes it as it stands). @throws as `loadKey` */
 export function loadSealingKey(
   files: KeyFiles,
   options: LoadKeyOptions & { readonly tenant: TenantId },
 ): { readonly kid: Uint8Array; readonly privateKey: KeyObject } {
   const { certificate, privateKey } = loadKey(files, options);
-  if (!isSealingCertificate(certificate, options.tenant))
-    throw pkiError('ERR_TRUST_KEY', `${files.certificate} is no sealing certificate of ${options.tenant}`, {
-      context: { file: files.certificate, tenant: options.tenant },
+  return { kid: kidOf(files, certificate, options.tenant), privateKey };
+}
+
+/** @throws ERR_TRUST_KEY where the certificate is none of a sealing key of this tenant */
+export function kidOf(files: KeyFiles, certificate: Certificate, tenant: TenantId): Uint8Array {
+  if (!isSealingCertificate(certificate, tenant))
+    throw pkiError('ERR_TRUST_KEY', `${files.certificate} is no sealing certificate of ${tenant}`, {
+      context: { file: files.certificate, tenant },
     });
-  return { kid: sealingKid(certificate.spki), privateKey };
+  return sealingKid(certificate.spki);
 }
 
 /** What a TLS listener takes as `cert` and `key`. */

@@ -19,6 +19,7 @@ export {
   parseDeviceIdentity,
   readDeviceIdentity,
 } from './identity.ts';
+export { openSealingKey } from './key-places.ts';
 export { type KeyFiles, loadDeskServerKey, loadSealingKey, loadServerKey, type ServerKey } from './keys.ts';
 export type { OfficeName } from './names.ts';
 export { applyNotice, type CheckedNotice, noticeSealingKid, readNotice, withNotice } from './notice-apply.ts';

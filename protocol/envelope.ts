@@ -1,12 +1,21 @@
 import { type Binding, type MessageKeys, messageKeys, topicBytes } from './keys.ts';
 import { PAYLOAD_BYTES_MAX, SEALED_BYTES_MAX } from './limits.ts';
-import { type Derive, openSealed, type RecipientKey, type SealingKey, sealTo, tooLarge } from './sealing.ts';
+import {
+  type Derive,
+  type OpenedSealed,
+  openSealed,
+  type RecipientKey,
+  type RemoteKey,
+  type SealingKey,
+  sealTo,
+  tooLarge,
+} from './sealing.ts';
 import { type SignerKey, signPayload } from './signed.ts';
 import { SUITES, type Suite } from './suites.ts';
 
 export type { Binding } from './keys.ts';
 export { KID_BYTES } from './limits.ts';
-export type { RecipientKey, SealingKey } from './sealing.ts';
+export type { RecipientKey, RemoteKey, SealingKey } from './sealing.ts';
 export { readSigner, type SignerKey, verifyUplink } from './signed.ts';
 export type { OpeningKey } from './suites.ts';
 
@@ -40,6 +49,20 @@ export function sealUplink(message: {
   return { sealed, receiptKey: keys.receiptKey };
 }
 
+interface UplinkOpening<Key> {
+  readonly sealed: Uint8Array;
+  readonly binding: Binding;
+  readonly keys: readonly Key[];
+  readonly suites?: readonly Suite[];
+}
+
+export interface OpenedUplink {
+  readonly signed: Uint8Array;
+  readonly receiptKey: Uint8Array;
+  /** The key that it was sealed to. */
+  readonly kid: Uint8Array;
+}
+
 /**
  * Open what a device sealed, with the topic that it came by. The result is a COSE_Sign1 whose signer is not
  * known yet: `readSigner`, then the trust of that certificate, then `verifyUplink`.
@@ -47,19 +70,16 @@ export function sealUplink(message: {
  * @throws ERR_ENVELOPE_SIZE; ERR_ENVELOPE_SHAPE where the bytes are not this protocol's COSE_Encrypt;
  *   ERR_ENVELOPE_SUITE for algorithms that this side does not take; ERR_ENVELOPE_KID for a key that is not
  *   among `keys`; ERR_ENVELOPE_AGREEMENT where the ephemeral key is none; ERR_ENVELOPE_OPEN where it does not
- *   open: altered, sealed to another key, or moved from another topic. The cipher cannot tell which.
+ *   open: altered, sealed to another key, or moved from another topic. The cipher cannot tell which. With a key that is
+ *   elsewhere the result is a promise, which rejects with what goes wrong there.
  */
-export function openUplink(message: {
-  readonly sealed: Uint8Array;
-  readonly binding: Binding;
-  readonly keys: readonly SealingKey[];
-  readonly suites?: readonly Suite[];
-}): {
-  readonly signed: Uint8Array;
-  readonly receiptKey: Uint8Array;
-  /** The key that it was sealed to. */
-  readonly kid: Uint8Array;
-} {
+export function openUplink(message: UplinkOpening<SealingKey>): OpenedUplink;
+export function openUplink(
+  message: UplinkOpening<SealingKey | RemoteKey>,
+): OpenedUplink | Promise<OpenedUplink>;
+export function openUplink(
+  message: UplinkOpening<SealingKey | RemoteKey>,
+): OpenedUplink | Promise<OpenedUplink> {
   const { sealed, binding, keys, suites = SUITES } = message;
   const opened = openSealed({
     sealed,
@@ -69,8 +89,14 @@ export function openUplink(message: {
     suites,
     derive: uplinkKeys(binding),
   });
-  return { signed: opened.clear, receiptKey: opened.keys.receiptKey, kid: opened.kid };
+  return 'then' in opened ? opened.then(openedUplink) : openedUplink(opened);
 }
+
+const openedUplink = ({ clear, keys, kid }: OpenedSealed<MessageKeys>): OpenedUplink => ({
+  signed: clear,
+  receiptKey: keys.receiptKey,
+  kid,
+});
 
 const uplinkKeys =
   (binding: Binding): Derive<MessageKeys> =>

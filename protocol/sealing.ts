@@ -28,6 +28,15 @@ export interface SealingKey {
   readonly privateKey: OpeningKey;
 }
 
+/** A key that is elsewhere, as in a token: it gives the secret of one message, and never itself. */
+export interface RemoteKey {
+  readonly kid: Uint8Array;
+  /** The row of SUITES that it agrees by. */
+  readonly suite: string;
+  /** @param sent what the sender sent, known to be valid */
+  agree(sent: Uint8Array): Promise<Uint8Array>;
+}
+
 /** The keys of one message from its secret: the cipher's, and whatever else the direction needs. */
 export type Derive<Keys extends { readonly contentKey: Uint8Array }> = (agreed: {
   readonly suite: Suite;
@@ -65,35 +74,59 @@ export function sealTo<Keys extends { readonly contentKey: Uint8Array }>(message
   return { sealed: writer.write(() => writeOuter(writer, outer)), keys };
 }
 
-/**
- * @throws ERR_ENVELOPE_SIZE, ERR_ENVELOPE_SHAPE, ERR_ENVELOPE_SUITE, ERR_ENVELOPE_KID, ERR_ENVELOPE_AGREEMENT,
- *   ERR_ENVELOPE_OPEN where the cipher refuses: altered, sealed to another key, moved, or of the other direction
- */
-export function openSealed<Keys extends { readonly contentKey: Uint8Array }>(message: {
+interface Opening<Keys extends { readonly contentKey: Uint8Array }, Key> {
   readonly sealed: Uint8Array;
   readonly bytesMax: number;
   readonly topic: Uint8Array;
-  readonly keys: readonly SealingKey[];
+  readonly keys: readonly Key[];
   readonly suites: readonly Suite[];
   readonly derive: Derive<Keys>;
-}): { readonly clear: Uint8Array; readonly keys: Keys; readonly kid: Uint8Array } {
+}
+
+export interface OpenedSealed<Keys> {
+  readonly clear: Uint8Array;
+  readonly keys: Keys;
+  readonly kid: Uint8Array;
+}
+
+/**
+ * At once where the key is here; where it is elsewhere, a promise that rejects with the errors of that place, too.
+ * @throws ERR_ENVELOPE_SIZE, ERR_ENVELOPE_SHAPE, ERR_ENVELOPE_SUITE, ERR_ENVELOPE_KID, ERR_ENVELOPE_AGREEMENT,
+ *   ERR_ENVELOPE_OPEN where the cipher refuses: altered, sealed to another key, moved, or of the other direction
+ */
+export function openSealed<Keys extends { readonly contentKey: Uint8Array }>(
+  message: Opening<Keys, SealingKey>,
+): OpenedSealed<Keys>;
+export function openSealed<Keys extends { readonly contentKey: Uint8Array }>(
+  message: Opening<Keys, SealingKey | RemoteKey>,
+): OpenedSealed<Keys> | Promise<OpenedSealed<Keys>>;
+export function openSealed<Keys extends { readonly contentKey: Uint8Array }>(
+  message: Opening<Keys, SealingKey | RemoteKey>,
+): OpenedSealed<Keys> | Promise<OpenedSealed<Keys>> {
   const { sealed, bytesMax, topic, keys, suites, derive } = message;
   if (sealed.length > bytesMax) throw tooLarge(sealed.length, bytesMax);
   const { suite, iv, ciphertext, kid, sent } = readOuter(sealed, suites);
 
+  const openWith = (secret: Uint8Array | undefined): OpenedSealed<Keys> => {
+    if (secret === undefined)
+      throw new HesError('ERR_ENVELOPE_AGREEMENT', 'what the sender sent gives no secret');
+    const derived = derive({ suite, secret, kid, sent });
+    secret.fill(0);
+    const aad = encryptStructure(suite.contentHeader, topic);
+    const clear = aeadOpen(suite.content, derived.contentKey, iv, aad, ciphertext);
+    if (clear === undefined)
+      throw new HesError('ERR_ENVELOPE_OPEN', 'altered, sealed to another key, or moved from another topic');
+    return { clear, keys: derived, kid };
+  };
+
   const key = keys.find((candidate) => sameBytes(candidate.kid, kid));
   if (key === undefined) throw new HesError('ERR_ENVELOPE_KID', 'sealed to a key that is not ours');
-  const secret = suite.agreement.decapsulate(key.privateKey, sent);
-  if (secret === undefined)
-    throw new HesError('ERR_ENVELOPE_AGREEMENT', 'what the sender sent gives no secret');
-
-  const derived = derive({ suite, secret, kid, sent });
-  secret.fill(0);
-  const aad = encryptStructure(suite.contentHeader, topic);
-  const clear = aeadOpen(suite.content, derived.contentKey, iv, aad, ciphertext);
-  if (clear === undefined)
-    throw new HesError('ERR_ENVELOPE_OPEN', 'altered, sealed to another key, or moved from another topic');
-  return { clear, keys: derived, kid };
+  const { agreement } = suite;
+  if (!('agree' in key)) return openWith(agreement.decapsulate(key.privateKey, sent));
+  // A point off the curve would read the private key out of a token that does not look.
+  return key.suite === suite.name && agreement.isSent(sent)
+    ? key.agree(sent).then(openWith)
+    : openWith(undefined);
 }
 
 export function tooLarge(length: number, lengthMax: number): HesError {

@@ -38,6 +38,7 @@ const HYBRID: Agreement = {
   label: LABEL_ENCAPSULATED,
   publicKeyBytes: X25519_BYTES + ML_KEM_KEY_BYTES,
   sentShape: byteString(SENT_BYTES, SENT_BYTES),
+  isSent: ({ length }) => length === SENT_BYTES,
   encapsulate(publicKey) {
     const ephemeral = generateKeyPairSync('x25519');
     const classic = diffieHellman({

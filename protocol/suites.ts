@@ -3,7 +3,7 @@ import { encodeCbor } from './cbor/codec.ts';
 import type { Shape } from './cbor/shape.ts';
 import { AEADS, type Aead, ALG } from './cose/algorithms.ts';
 import { HEADER } from './cose/message.ts';
-import { agree, ephemeralKey, POINT_AS_COSE_KEY, POINT_BYTES } from './cose/p256.ts';
+import { agree, ephemeralKey, isPoint, POINT_AS_COSE_KEY, POINT_BYTES } from './cose/p256.ts';
 import { HEADER_BOUNDS } from './limits.ts';
 
 /** What opens: one private key, or the parts of a hybrid's in the order that its row of the table says. */
@@ -24,6 +24,8 @@ export interface Agreement {
   encapsulate(publicKey: Uint8Array): { readonly secret: Uint8Array; readonly sent: Uint8Array } | undefined;
   /** What is sent, as the value of that parameter. */
   readonly sentShape: Shape<Uint8Array>;
+  /** Whether what was sent is valid. `decapsulate` looks by itself; a key that is elsewhere is not trusted to. */
+  isSent(sent: Uint8Array): boolean;
   /** Undefined where what was sent is not valid, or not for a key of this kind. */
   decapsulate(privateKey: OpeningKey, sent: Uint8Array): Uint8Array | undefined;
 }
@@ -62,6 +64,7 @@ const P256_EPHEMERAL: Agreement = {
     return secret === undefined ? undefined : { secret, sent: point };
   },
   sentShape: POINT_AS_COSE_KEY,
+  isSent: isPoint,
   decapsulate: (privateKey, sent) => ('length' in privateKey ? undefined : agree(privateKey, sent)),
 };
 

@@ -1,7 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type KeyFiles, loadSealingKey, noticeSealingKid } from '../../pki/trust.ts';
-import type { SealingKey } from '../../protocol/envelope.ts';
+import { type KeyFiles, noticeSealingKid, openSealingKey } from '../../pki/trust.ts';
+import type { RemoteKey, SealingKey } from '../../protocol/envelope.ts';
+import { isHesError } from '../../protocol/errors.ts';
 import type { Counters } from '../runtime/counters.ts';
 import type { Log } from '../runtime/log.ts';
 import type { RouterConfig } from './config.ts';
@@ -50,7 +51,8 @@ export class Keyring {
   readonly #config: RouterConfig;
   readonly #log: Log;
   readonly #counters: Counters;
-  #keys: readonly SealingKey[] = [];
+  #keys: readonly (SealingKey | RemoteKey)[] = [];
+  #tokenAway = false;
   #notice: { readonly bytes: Uint8Array; readonly kid: string } | undefined;
   #seen = '';
   #noticeSeen = '';
@@ -71,7 +73,7 @@ export class Keyring {
     return keyring;
   }
 
-  get keys(): readonly SealingKey[] {
+  get keys(): readonly (SealingKey | RemoteKey)[] {
     return this.#keys;
   }
 
@@ -120,10 +122,35 @@ export class Keyring {
         'ERR_ROUTER_KEYS',
         `there are ${there.length} sealing keys: 1 to ${SEALING_KEYS_MAX} are what a router opens with`,
       );
-    const keys = there.map((each) => loadSealingKey(each, { tenant, development: mode === 'development' }));
+    const options = { tenant, development: mode === 'development' };
+    const keys = await Promise.all(
+      there.map(async (each) => {
+        const key = await openSealingKey(each, options);
+        return 'agree' in key ? this.#watched(key) : key;
+      }),
+    );
     if (this.#seen !== '') this.#log.info({ keys: keys.length }, 'other sealing keys are in force');
     this.#keys = keys;
     this.#seen = stamp;
+  }
+
+  /** A token that goes away is said once, and once that it is back; each message that it cost is counted. */
+  #watched(key: RemoteKey): RemoteKey {
+    const agree = async (sent: Uint8Array): Promise<Uint8Array> => {
+      try {
+        const secret = await key.agree(sent);
+        if (this.#tokenAway) this.#log.info('the token of the sealing keys answers again');
+        this.#tokenAway = false;
+        return secret;
+      } catch (error) {
+        this.#counters.count(`token.failures.${isHesError(error) ? error.code : 'internal'}`);
+        if (!this.#tokenAway)
+          this.#log.error({ err: error }, 'the token does not answer; devices keep what they have');
+        this.#tokenAway = true;
+        throw error;
+      }
+    };
+    return { ...key, agree };
   }
 
   async #tryNotice(): Promise<void> {

@@ -34,7 +34,7 @@ export interface ResultParts extends UplinkParts {
 export async function result(router: ResultParts, { device, sealed }: Uplink): Promise<UplinkAnswer> {
   const binding = { tenant: router.tenant, device, kind: 'result' } as const;
 
-  const opened = open(router, binding, sealed);
+  const opened = await open(router, binding, sealed);
   if ('unopened' in opened) return withoutReceipt(router, binding, opened.unopened);
 
   const verified = verify(router, binding, opened.signed);
@@ -56,7 +56,7 @@ export async function result(router: ResultParts, { device, sealed }: Uplink): P
 export async function event(router: ResultParts, { device, sealed }: Uplink): Promise<UplinkAnswer> {
   const binding = { tenant: router.tenant, device, kind: 'event' } as const;
 
-  const opened = open(router, binding, sealed);
+  const opened = await open(router, binding, sealed);
   if ('unopened' in opened) return withoutReceipt(router, binding, opened.unopened);
 
   const verified = verify(router, binding, opened.signed);

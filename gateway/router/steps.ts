@@ -3,6 +3,7 @@ import { claimedSequence } from '../../protocol/claimed-sequence.ts';
 import {
   type Binding,
   openUplink,
+  type RemoteKey,
   readSigner,
   type SealingKey,
   verifyUplink,
@@ -28,7 +29,7 @@ import { refusalOfSigner } from './signer.ts';
 export interface UplinkParts {
   readonly tenant: TenantId;
   readonly config: Pick<RouterConfig, 'admission' | 'later' | 'limits'>;
-  readonly keys: readonly SealingKey[];
+  readonly keys: readonly (SealingKey | RemoteKey)[];
   /** Told of each message that was opened, and to which key it was sealed; gives what its device is to be told. */
   readonly opened?: (kid: Uint8Array) => Uint8Array | undefined;
   readonly trust: DeviceTrust;
@@ -55,19 +56,32 @@ export interface Opened {
   readonly kid: Uint8Array;
 }
 
-/** Without the secret of the sealed bytes nothing could be proved to anybody: then there is no receipt. */
+type Unopened = { readonly unopened: UplinkRefusal };
+
+/**
+ * Without the secret of the sealed bytes nothing could be proved to anybody: then there is no receipt. With a key in a
+ * token this waits for it; while that is away the device is not answered, and keeps what it has.
+ */
 export function open(
   { keys }: UplinkParts,
   binding: Binding,
   sealed: Uint8Array,
-): Opened | { unopened: UplinkRefusal } {
+): Opened | Unopened | Promise<Opened | Unopened> {
   try {
-    return openUplink({ sealed, binding, keys });
+    const opened = openUplink({ sealed, binding, keys });
+    return 'then' in opened ? opened.catch(unopenedBy) : opened;
   } catch (error) {
-    if (isHesError(error, 'ERR_ENVELOPE_SIZE')) return { unopened: 'oversize' };
-    if (isHesError(error) && error.code.startsWith('ERR_ENVELOPE_')) return { unopened: 'envelope' };
-    throw error;
+    return unopenedBy(error);
   }
+}
+
+/** The keyring has said what a token failed at. @throws what is nobody's fault but ours */
+function unopenedBy(error: unknown): Unopened {
+  if (isHesError(error, 'ERR_ENVELOPE_SIZE')) return { unopened: 'oversize' };
+  if (isHesError(error) && error.code.startsWith('ERR_ENVELOPE_')) return { unopened: 'envelope' };
+  if (isHesError(error, 'ERR_HSM_BUSY')) return { unopened: 'overloaded' };
+  if (isHesError(error) && error.code.startsWith('ERR_HSM_')) return { unopened: 'internal' };
+  throw error;
 }
 
 export function verify(

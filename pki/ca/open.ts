@@ -10,7 +10,8 @@ import type { DevelopmentPki } from '../development-pki.ts';
 import { pkiError } from '../errors.ts';
 import { readText, withFile } from '../files.ts';
 import type { OwnerKey } from '../identity.ts';
-import { type KeyFiles, loadKey } from '../keys.ts';
+import { loadAuthorityKey } from '../key-places.ts';
+import type { KeyFiles } from '../keys.ts';
 import { pkiLayout } from '../layout.ts';
 import { type Manifest, parseAnyManifest } from '../manifest.ts';
 import { vouch } from '../office/anchors.ts';
@@ -112,7 +113,7 @@ function loadIssuer(
   },
 ): SigningAuthority {
   const { tenant, root, world, passphrase, nowMs } = about;
-  const { certificate, privateKey } = withFile(files.key, () => loadKey(files, { passphrase }));
+  const { certificate, privateKey } = withFile(files.key, () => loadAuthorityKey(files, { passphrase }));
   withFile(files.certificate, () =>
     pinAuthorities({
       root,
@@ -173,7 +174,7 @@ export function headEndAuthority(
   const { passphrase } = options;
   const { headEnd } = layout;
   const { certificate, privateKey } = withFile(headEnd.key, () =>
-    loadKey(headEnd, { passphrase, development }),
+    loadAuthorityKey(headEnd, { passphrase, development }),
   );
   return createAuthority({
     register: openRegister({ path: layout.ca('head-end'), owner: 'head-end', clock }),

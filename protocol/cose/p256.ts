@@ -70,6 +70,16 @@ export function agree(privateKey: KeyObject, point: Uint8Array): Uint8Array | un
   }
 }
 
+/** Whether it is a point of the curve: asked where the secret is made by a token, which may not look. */
+export function isPoint(point: Uint8Array): boolean {
+  if (point.length !== POINT_BYTES || point[0] !== 4) return false;
+  try {
+    return createPublicKey({ key: spkiOfPoint(point), format: 'der', type: 'spki' }).type === 'public';
+  } catch {
+    return false;
+  }
+}
+
 /** A key pair for one message. The public half as a raw point: that export costs half of what DER does. */
 export function ephemeralKey(): { readonly privateKey: KeyObject; readonly point: Uint8Array } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', {
