@@ -36,6 +36,22 @@ export function certificatePeriod(pem: string): {
   return { notBeforeMs, notAfterMs };
 }
 
+/**
+ * When the home's present issuing CA began, where this certificate (PEM) is of an earlier one: then it will have to be
+ * one of the present. Null otherwise. What a device knows of its home's CA it knows by notices (notice-apply.ts).
+ */
+export function succeededAtMs(
+  identity: Pick<DeviceIdentity, 'home' | 'owners'>,
+  certificate: string,
+): number | null {
+  const [known] = knownAuthorities(identity);
+  if (known === undefined) return null;
+  const { subjectKeyId, notBeforeMs } = parseCertificate(known);
+  const own = parseCertificate(derOf('CERTIFICATE', certificate));
+  // A device may have a certificate of a CA that it has not been told of yet: that one is the later.
+  return own.authorityKeyId === subjectKeyId || notBeforeMs <= own.notBeforeMs ? null : notBeforeMs;
+}
+
 type Asking = Pick<DeviceIdentity, 'device' | 'home' | 'guests'>;
 
 /** A PKCS#10 request (DER) of this device for this key. */

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { pkiError } from '../../pki/errors.ts';
 import type { DeviceIdentity } from '../../pki/identity.ts';
 import { type Recipient, recipientOf } from '../../pki/trust.ts';
 import { type SignerKey, sealUplink } from '../../protocol/envelope.ts';
@@ -32,12 +33,15 @@ export interface Sealer {
   readonly development: boolean;
 }
 
-/** The signing key is parsed when a day closes and let go of again: 10,000 of them would fill memory for nothing. */
+/**
+ * The signing key is parsed when a day closes and let go of again: 10,000 of them would fill memory for nothing.
+ * @throws ERR_TRUST_EXPIRED: what a certificate past its end signs is refused for good. It waits for another.
+ */
 export function sealerOf(identity: DeviceIdentity, nowMs: number, development: boolean): Sealer {
-  const signer = {
-    privateKey: createPrivateKey(identity.sign.key),
-    certificate: new X509Certificate(identity.sign.certificate).raw,
-  };
+  const certificate = new X509Certificate(identity.sign.certificate);
+  if (nowMs > certificate.validToDate.getTime())
+    throw pkiError('ERR_TRUST_EXPIRED', 'the signature certificate of this device has expired');
+  const signer = { privateKey: createPrivateKey(identity.sign.key), certificate: certificate.raw };
   return { identity, signer, nowMs, development };
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { certificatePeriod, type DeviceKeyName } from '../../../pki/device.ts';
+import { certificatePeriod, type DeviceKeyName, succeededAtMs } from '../../../pki/device.ts';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
 import { CLOCK_EARLIEST } from '../days/clock-guard.ts';
 
@@ -12,6 +12,12 @@ const DUE_FROM = 2 / 3;
 const SPREAD = 1 / 12;
 
 /**
+ * Where the home has another issuing CA: from half of this part of the life on, spread over the other half. Of five
+ * years 30 days, since the CA before is kept for some months and no longer.
+ */
+const SUCCEEDED_WITHIN = 1 / 60;
+
+/**
  * When the certificate of this key is to be renewed, in ms since 1970. The draw is made of the certificate itself:
  * another for each device and key, and after each restart the same.
  */
@@ -19,7 +25,11 @@ export function renewAtMs(identity: DeviceIdentity, name: DeviceKeyName): number
   const { certificate } = identity[name];
   const { notBeforeMs, notAfterMs } = certificatePeriod(certificate);
   const draw = createHash('sha256').update(certificate).digest().readUInt32BE(0) / 2 ** 32;
-  return Math.round(notBeforeMs + (notAfterMs - notBeforeMs) * (DUE_FROM + SPREAD * draw));
+  const lifeMs = notAfterMs - notBeforeMs;
+  const byAge = notBeforeMs + lifeMs * (DUE_FROM + SPREAD * draw);
+  const succeeded = succeededAtMs(identity, certificate);
+  const bySuccession = succeeded === null ? byAge : succeeded + (lifeMs * SUCCEEDED_WITHIN * (1 + draw)) / 2;
+  return Math.round(Math.min(byAge, bySuccession));
 }
 
 /** A clock that was never set says nothing about an end. */

@@ -167,6 +167,11 @@ export class Renewal {
     };
   }
 
+  /** Resolves when nothing is being renewed. */
+  async idle(): Promise<void> {
+    await this.#tail;
+  }
+
   /** End what runs; what was begun goes on with the next start. */
   async close(): Promise<void> {
     this.#closing.abort();
