@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   linkSync,
@@ -86,13 +87,17 @@ export function readPrivateText(file: string): string {
   return readText(file);
 }
 
+/** Node refuses fsync to a process under `--permission`, as `hes ca` is: there each write is on the disk when it returns. */
+const MAY_FSYNC = process.permission === undefined;
+const NEW_AND_SYNCED = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_SYNC;
+
 /** A new file that only its owner can read, on the disk before this returns where `durable`. */
 export function writeNew(file: string, text: string | Uint8Array, durable = true): void {
   withFile(file, () => {
-    const fd = openSync(file, 'wx', FILE_MODE);
+    const fd = openSync(file, durable && !MAY_FSYNC ? NEW_AND_SYNCED : 'wx', FILE_MODE);
     try {
       writeFileSync(fd, text);
-      if (durable) fsyncSync(fd);
+      if (durable && MAY_FSYNC) fsyncSync(fd);
     } finally {
       closeSync(fd);
     }

@@ -8,7 +8,7 @@ import type { Log } from '../runtime/log.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import type { RouterConfig } from './config.ts';
 import { createDeskLine } from './desk.ts';
-import { readEndings } from './endings.ts';
+import { RouterEndings } from './endings.ts';
 import { routerError } from './errors.ts';
 import { Keyring } from './keyring.ts';
 import { BatchingSink } from './mdm/batching-sink.ts';
@@ -61,8 +61,9 @@ export async function startRouter(parts: RouterParts): Promise<RunningRouter> {
     });
   const keyring = await Keyring.open(config, log, counters);
   const { trust, reload, close: closeTrust } = await openTrust(config, log, () => keyring.reload());
+  const endings = await RouterEndings.open(config, trust, log);
   const expiry = watchExpiry({
-    read: await readEndings(config, trust),
+    read: () => endings.read(),
     clock: systemClock,
     log,
     counters,
@@ -138,6 +139,7 @@ export async function startRouter(parts: RouterParts): Promise<RunningRouter> {
   return {
     async reload() {
       await reload();
+      await endings.refresh();
       expiry.look();
     },
     async stop() {

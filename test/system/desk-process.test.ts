@@ -4,10 +4,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLocalHub } from '../../gateway/bus/local/hub.ts';
 import type { TenantBus } from '../../gateway/bus/port.ts';
 import { freePorts } from '../../gateway/cli/up/ports.ts';
-import { ask, type OfficeWorld, ORES, officeWorld, post } from '../../gateway/desk/testing/office-world.ts';
+import {
+  ask,
+  type OfficeWorld,
+  ORES,
+  officeWorld,
+  open,
+  post,
+} from '../../gateway/desk/testing/office-world.ts';
 import type { Child } from '../../gateway/runtime/child.ts';
 import { Supervisor } from '../../gateway/runtime/supervisor.ts';
-import { issueDevice } from '../../pki/development.ts';
+import { issueDevice, revokePerson } from '../../pki/development.ts';
+import { readOfficeIdentity } from '../../pki/office/identity.ts';
 import type { Command } from '../../protocol/command/command.ts';
 import {
   type DownlinkAnswer,
@@ -69,7 +77,13 @@ beforeAll(async () => {
       database,
       listen: { port },
       tls: office.desk(ORES),
-      office: { root: office.root.certificate, issuing: [office.issuing(ORES).certificate] },
+      office: {
+        root: office.root.certificate,
+        issuing: [office.issuing(ORES).certificate],
+        revocations: [office.crl(ORES)],
+      },
+      // It reads its lists when it is told to, and never by itself within this test.
+      reloadSeconds: 86_400,
       field: {
         root: pki.layout.root.certificate,
         issuers: [{ tenant: ORES, certificate: pki.layout.issuing(ORES).certificate }],
@@ -144,6 +158,28 @@ describe('a desk that is killed', () => {
     appendFileSync(world.registry, `${JSON.stringify(world.meterLine(fresh, 0))}\n`);
     child.kill('SIGHUP');
     await until('it knows the new meter', async () => (await ask(port, operator(), path)).status === 200);
+  }, 60_000);
+
+  it('ends the open stream of somebody who was revoked on SIGHUP, and no other', async () => {
+    const streams = await Promise.all(
+      (['supervisor', 'operator'] as const).map((each) => open(port, world.person(each).tls, '/v1/events')),
+    );
+    const gone = streams.map(() => false);
+    streams.forEach((stream, at) => {
+      stream
+        .on('error', () => undefined)
+        .on('close', () => {
+          gone[at] = true;
+        });
+      stream.resume();
+    });
+    const identity = readOfficeIdentity(world.office.person(ORES, 'supervisor').identity);
+    revokePerson(world.pki, identity, { nowMs: Date.now() });
+    child.kill('SIGHUP');
+    await until('his stream is cut', () => gone[0]!);
+    expect(gone[1]).toBe(false);
+    expect((await ask(port, world.person('supervisor').tls, '/v1/me')).json.code).toBe('ERR_TRUST_REVOKED');
+    for (const stream of streams) stream.destroy();
   }, 60_000);
 
   it('ends cleanly when it is asked to, with its database alone behind it', async () => {

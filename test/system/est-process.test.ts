@@ -177,6 +177,16 @@ describe('hes ca', () => {
     expect(list.nextUpdateMs).toBeGreaterThan(nowMs);
   });
 
+  it('publishes its lists on SIGHUP', async () => {
+    const numbers = () =>
+      [pki.layout.crl(ORES), pki.layout.office.crl(ORES)].map(
+        (file) => parseCrl(derOf('X509 CRL', readFileSync(file, 'utf8'))).number,
+      );
+    const before = numbers();
+    child.kill('SIGHUP');
+    await until('both are newer', () => numbers().every((number, at) => number > before[at]!));
+  }, 60_000);
+
   it('ends cleanly when it is told to', async () => {
     await child.stop();
     expect(await child.ended).toMatchObject({ code: 0, signal: null });
