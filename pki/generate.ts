@@ -47,7 +47,8 @@ export function generatePki(
   files.set(layout.root.certificate, root.certificatePem);
   files.set(layout.root.key, making.keep(root.privateKeyPem, 'root'));
 
-  const headEnd = makeCa(root, PROFILES.headEnd, HEAD_END_URI, notBeforeMs, organization);
+  const headEndKey = making.keyMaker('head-end')('sign', 'hes head-end CA');
+  const headEnd = makeCa(root, PROFILES.headEnd, HEAD_END_URI, notBeforeMs, organization, headEndKey);
   put(layout.headEnd, headEnd, 'ca');
   const server = make(signing(headEnd), {
     profile: PROFILES.frontServer,
@@ -61,16 +62,22 @@ export function generatePki(
 
   const rows: Manifest['tenants'][number][] = [];
   for (const tenant of tenants) {
-    const issuing = makeCa(root, PROFILES.issuing, issuingUri(tenant), notBeforeMs, organization);
+    const newKey = making.keyMaker(tenant);
+    const issuingKey = newKey('sign', `hes ${tenant} field CA`);
+    const issuing = makeCa(root, PROFILES.issuing, issuingUri(tenant), notBeforeMs, organization, issuingKey);
     put(layout.issuing(tenant), issuing, 'ca');
     const authority = signing(issuing);
     files.set(layout.crl(tenant), toPem('X509 CRL', emptyCrl(authority, notBeforeMs, making.crlValidityMs)));
-    const sealing = make(authority, {
-      profile: PROFILES.sealing,
-      subject: { commonName: sealingUri(tenant) },
-      names: { uris: [sealingUri(tenant)] },
-      notBeforeMs,
-    });
+    const sealing = make(
+      authority,
+      {
+        profile: PROFILES.sealing,
+        subject: { commonName: sealingUri(tenant) },
+        names: { uris: [sealingUri(tenant)] },
+        notBeforeMs,
+      },
+      newKey('agree', `hes ${tenant} sealing`),
+    );
     const kid = Buffer.from(sealingKid(sealing.spki)).toString('hex');
     put(layout.sealing(tenant, kid), sealing, 'service', issuing.pem);
     rows.push({ tenant, kid });

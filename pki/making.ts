@@ -1,7 +1,7 @@
-import { createPrivateKey } from 'node:crypto';
 import type { TenantId } from '../protocol/identity.ts';
-import { authorityOf, type CertifyRequest, certify, newKeyPair, type SigningAuthority } from './certify.ts';
+import { authorityOf, type CertifyRequest, certify, type SigningAuthority } from './certify.ts';
 import { makeCrl } from './crl.ts';
+import { type KeyMaker, makeKeyHere, type NewKey } from './key-maker.ts';
 import { DEVELOPMENT_ORGANIZATION } from './names.ts';
 import { toPem } from './pem.ts';
 
@@ -12,7 +12,9 @@ export interface Making {
   readonly development: boolean;
   /** In the names of the CAs. */
   readonly organization: string;
-  /** How a private key is written: as it is, or encrypted. */
+  /** Where the keys of issuing CAs and the sealing keys are made: here, or in a token of theirs. */
+  readonly keyMaker: (owner: TenantId | 'head-end') => KeyMaker;
+  /** How a private key is written: as it is, or encrypted; what refers to a token is no secret. */
   readonly keep: (keyPem: string, kind: 'root' | 'ca' | 'service') => string;
   readonly frontHosts: readonly string[];
   readonly deskHosts: (tenant: TenantId) => readonly string[];
@@ -27,6 +29,7 @@ export interface Making {
 export const DEVELOPMENT: Making = {
   development: true,
   organization: DEVELOPMENT_ORGANIZATION,
+  keyMaker: () => makeKeyHere,
   keep: (keyPem) => keyPem,
   frontHosts: ['localhost'],
   deskHosts: () => ['localhost'],
@@ -44,17 +47,18 @@ export const LOOPBACK = [
   Uint8Array.from({ length: 16 }, (_, at) => (at === 15 ? 1 : 0)),
 ];
 
-export interface Made {
-  readonly keyPem: string;
-  readonly spki: Uint8Array;
+export interface Made extends NewKey {
   readonly certificate: Uint8Array;
   readonly pem: string;
 }
 
-export function make(authority: SigningAuthority, request: Omit<CertifyRequest, 'spki'>): Made {
-  const { privateKeyPem, spki } = newKeyPair();
-  const certificate = certify(authority, { ...request, spki });
-  return { keyPem: privateKeyPem, spki, certificate, pem: toPem('CERTIFICATE', certificate) };
+export function make(
+  authority: SigningAuthority,
+  request: Omit<CertifyRequest, 'spki'>,
+  key: NewKey = makeKeyHere('sign', ''),
+): Made {
+  const certificate = certify(authority, { ...request, spki: key.spki });
+  return Object.assign(key, { certificate, pem: toPem('CERTIFICATE', certificate) });
 }
 
 export function makeCa(
@@ -63,17 +67,13 @@ export function makeCa(
   uri: string,
   notBeforeMs: number,
   organization: string = DEVELOPMENT_ORGANIZATION,
+  key?: NewKey,
 ): Made {
-  return make(root, {
-    profile,
-    subject: { organization, commonName: uri },
-    names: { uris: [uri] },
-    notBeforeMs,
-  });
+  const names = { uris: [uri] };
+  return make(root, { profile, subject: { organization, commonName: uri }, names, notBeforeMs }, key);
 }
 
-export const signing = (made: Made): SigningAuthority =>
-  authorityOf(made.certificate, createPrivateKey(made.keyPem));
+export const signing = (made: Made): SigningAuthority => authorityOf(made.certificate, made.signer);
 
 /**
  * A development CA promises no next list before its own end: nobody runs a publisher beside `npm start`, and a

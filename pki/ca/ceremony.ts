@@ -5,6 +5,9 @@ import { moveIntoPlace, sweepLeftovers, writeFiles } from '../atomic.ts';
 import { encryptKey } from '../encrypted-key.ts';
 import { beside, makeFolder, readText } from '../files.ts';
 import { generatePki } from '../generate.ts';
+import { isTokenReference } from '../hsm/reference.ts';
+import type { TokenPlace } from '../hsm/session.ts';
+import { destroyInToken, type KeyMaker, makeKeyHere, makeKeyIn } from '../key-maker.ts';
 import { type PkiLayout, pkiLayout } from '../layout.ts';
 import { PRODUCTION_ORGANIZATION } from '../names.ts';
 import { readPem } from '../pem.ts';
@@ -25,6 +28,8 @@ export interface CeremonyOptions {
   readonly tenants: readonly TenantId[];
   readonly nowMs: number;
   readonly passphrases: CeremonyPassphrases;
+  /** Whose token the keys of issuing CAs and the sealing keys are made in; otherwise they lie in encrypted files. */
+  readonly token?: ((owner: TenantId | 'head-end') => TokenPlace) | undefined;
   readonly frontHosts: readonly string[];
   readonly deskHosts: (tenant: TenantId) => readonly string[];
 }
@@ -34,6 +39,8 @@ export interface CeremonyKey {
   readonly file: string;
   readonly kind: keyof CeremonyPassphrases;
   readonly what: string;
+  /** Of those that may be made in a token: whose. */
+  readonly owner?: TenantId | 'head-end' | undefined;
 }
 
 /** Every key that a ceremony makes, in the order of their weight. The sealing keys are named after themselves. */
@@ -41,18 +48,23 @@ export function ceremonyKeys(
   layout: PkiLayout,
   tenants: readonly { readonly tenant: TenantId; readonly kid: string }[],
 ): readonly CeremonyKey[] {
-  const row = (file: string, kind: CeremonyKey['kind'], what: string): CeremonyKey => ({ file, kind, what });
+  const row = (
+    file: string,
+    kind: CeremonyKey['kind'],
+    what: string,
+    owner?: CeremonyKey['owner'],
+  ): CeremonyKey => ({ file, kind, what, ...(owner === undefined ? {} : { owner }) });
   return [
     row(layout.root.key, 'root', 'field root'),
     row(layout.office.root.key, 'root', 'office root'),
-    row(layout.headEnd.key, 'ca', 'head-end CA'),
+    row(layout.headEnd.key, 'ca', 'head-end CA', 'head-end'),
     ...tenants.flatMap(({ tenant }) => [
-      row(layout.issuing(tenant).key, 'ca', `issuing CA of ${tenant}, field`),
-      row(layout.office.issuing(tenant).key, 'ca', `issuing CA of ${tenant}, office`),
+      row(layout.issuing(tenant).key, 'ca', `issuing CA of ${tenant}, field`, tenant),
+      row(layout.office.issuing(tenant).key, 'ca', `issuing CA of ${tenant}, office`, tenant),
     ]),
     row(layout.front.key, 'service', 'front'),
     ...tenants.flatMap(({ tenant, kid }) => [
-      row(layout.sealing(tenant, kid).key, 'service', `sealing key of ${tenant}, for its router`),
+      row(layout.sealing(tenant, kid).key, 'service', `sealing key of ${tenant}, for its router`, tenant),
       row(layout.office.desk(tenant).key, 'service', `desk of ${tenant}`),
     ]),
   ];
@@ -64,16 +76,26 @@ export function ceremonyKeys(
  * @throws ERR_PKI_EXISTS, ERR_PKI_RIGHTS, ERR_PKI_DAMAGED
  */
 export function createProductionPki(options: CeremonyOptions): OpenedPki {
-  const { passphrases, tenants, nowMs, frontHosts, deskHosts } = options;
+  const { passphrases, tenants, nowMs, frontHosts, deskHosts, token } = options;
   const directory = resolve(options.directory);
   makeFolder(dirname(directory));
   sweepLeftovers(directory);
   const fresh = beside(directory);
+  const inTokens: string[] = [];
+  const keyMaker = (owner: TenantId | 'head-end'): KeyMaker =>
+    token === undefined
+      ? makeKeyHere
+      : (use, label) => {
+          const key = makeKeyIn(token(owner))(use, label);
+          inTokens.push(key.keyPem);
+          return key;
+        };
   try {
     const files = generatePki(pkiLayout(fresh), tenants, nowMs, {
       development: false,
       organization: PRODUCTION_ORGANIZATION,
-      keep: (keyPem, kind) => encryptKey(keyPem, passphrases[kind]),
+      keyMaker,
+      keep: (key, kind) => (isTokenReference(key) ? key : encryptKey(key, passphrases[kind])),
       frontHosts,
       deskHosts,
       loopback: false,
@@ -82,6 +104,10 @@ export function createProductionPki(options: CeremonyOptions): OpenedPki {
     });
     writeFiles(files);
     moveIntoPlace(fresh, directory);
+  } catch (error) {
+    // What no file refers to would stay in the token for good.
+    for (const key of inTokens) destroyInToken(key, directory);
+    throw error;
   } finally {
     rmSync(fresh, { recursive: true, force: true });
   }

@@ -43,7 +43,9 @@ export function generateOffice(
   files.set(layout.root.certificate, root.certificatePem);
   files.set(layout.root.key, making.keep(root.privateKeyPem, 'root'));
   for (const tenant of tenants) {
-    const issuing = makeCa(root, PROFILES.officeIssuing, officeIssuingUri(tenant), notBeforeMs, organization);
+    const key = making.keyMaker(tenant)('sign', `hes ${tenant} office CA`);
+    const uri = officeIssuingUri(tenant);
+    const issuing = makeCa(root, PROFILES.officeIssuing, uri, notBeforeMs, organization, key);
     const authority = signing(issuing);
     files.set(layout.issuing(tenant).certificate, issuing.pem);
     files.set(layout.issuing(tenant).key, making.keep(issuing.keyPem, 'ca'));

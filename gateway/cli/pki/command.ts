@@ -57,10 +57,13 @@ function addMaking(pki: Command): void {
       'production: by which name meters reach the front; may be repeated',
       several,
     )
+    .option('--desk-host <name>', 'production: by which name desks are reached, as {tenant}.desk.example.net')
     .option(
-      '--desk-host <name>',
-      'production: by which name desks are reached, as {tenant}.desk.example.net',
-    );
+      '--token-module <file>',
+      'production: the PKCS#11 module of a token that CA keys and sealing keys are made in',
+    )
+    .option('--token-label <label>', 'which token; {tenant} stands for its owner, as in hes-{tenant}')
+    .option('--pin-file <file>', 'its PIN in the first line; {tenant} as above');
   secretFlags(init, '', CAS);
   secretFlags(init, 'root-', 'the roots; otherwise that of the CAs');
   secretFlags(init, 'service-', 'the keys of services; otherwise that of the CAs');

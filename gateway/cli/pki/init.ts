@@ -1,8 +1,9 @@
-import { join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { fingerprintText, rootFingerprint } from '../../../pki/answer-accept.ts';
 import { type CeremonyKey, ceremonyKeys, createProductionPki } from '../../../pki/ca/ceremony.ts';
 import { readManifest } from '../../../pki/ca/open.ts';
 import { createDevelopmentPki } from '../../../pki/development.ts';
+import type { TokenPlace } from '../../../pki/hsm/session.ts';
 import { pkiLayout } from '../../../pki/layout.ts';
 import { parseTenantId, type TenantId } from '../../../protocol/identity.ts';
 import { CONSORTIUM } from '../../../protocol/tenants.ts';
@@ -21,6 +22,9 @@ export interface InitFlags extends PkiFlags {
   readonly servicePassphraseFd?: number;
   readonly frontHost?: readonly string[];
   readonly deskHost?: string;
+  readonly tokenModule?: string;
+  readonly tokenLabel?: string;
+  readonly pinFile?: string;
 }
 
 /**
@@ -64,13 +68,15 @@ async function ceremony(flags: InitFlags, directory: string, tenants: readonly T
     throw usage('say how the servers are reached: --front-host NAME and --desk-host {tenant}.desk.example');
   if (tenants.length > 1 && !deskHost.includes(TENANT_WORD))
     throw usage(`--desk-host names every operator’s desk: it needs ${TENANT_WORD} in it`);
+  const token = tokenOf(flags);
+  const inToken = (key: CeremonyKey): string => tokenColumn(key, token);
   if (flags.dryRun === true) {
     const keys = ceremonyKeys(
       pkiLayout(directory),
       tenants.map((tenant) => ({ tenant, kid: 'KEY' })),
     );
     if (flags.json === true) printJson({ directory, development: false, tenants, keys, dryRun: true });
-    else print(`These keys would be made, encrypted, and nothing is made now:\n${keyTable(keys)}`);
+    else print(`These keys would be made, encrypted, and nothing is made now:\n${keyTable(keys, inToken)}`);
     return;
   }
   const passphrases = await ceremonyPassphrases(flags);
@@ -79,6 +85,7 @@ async function ceremony(flags: InitFlags, directory: string, tenants: readonly T
     tenants,
     nowMs: Date.now(),
     passphrases,
+    token,
     frontHosts: frontHost,
     deskHosts: (tenant) => [deskHost.replaceAll(TENANT_WORD, tenant)],
   });
@@ -96,8 +103,8 @@ async function ceremony(flags: InitFlags, directory: string, tenants: readonly T
     });
   else
     print(`Two roots, the head-end's CA and both CAs of ${tenants.join(', ')} are in ${pki.layout.directory}.
-Every key is encrypted (scrypt, AES-256); without its passphrase it is lost:
-${keyTable(keys)}
+Every key file is encrypted (scrypt, AES-256); without its passphrase it is lost:
+${keyTable(keys, inToken)}
 
 Publish these fingerprints (SHA-256); installers and devices compare the first:
   field root   ${fingerprintText(field)}
@@ -113,8 +120,29 @@ Now:
 5. hes pki issue person … makes the first people, hes pki register the first devices.`);
 }
 
-const keyTable = (keys: readonly CeremonyKey[]): string =>
-  columns(keys.map(({ kind, what, file }) => [`  ${kind}`, what, file]));
+const keyTable = (keys: readonly CeremonyKey[], inToken: (key: CeremonyKey) => string): string =>
+  columns(keys.map((key) => [`  ${key.kind}`, key.what, key.file, inToken(key)]));
+
+type TokenOf = (owner: TenantId | 'head-end') => TokenPlace;
+
+/** Where the CA keys and sealing keys are to be made, if in a token. @throws ERR_USAGE */
+function tokenOf({ tokenModule, tokenLabel, pinFile }: InitFlags): TokenOf | undefined {
+  if (tokenModule === undefined && tokenLabel === undefined && pinFile === undefined) return undefined;
+  if (tokenModule === undefined || tokenLabel === undefined || pinFile === undefined)
+    throw usage('--token-module, --token-label and --pin-file come together');
+  if (!isAbsolute(tokenModule)) throw usage('--token-module takes the absolute path of the PKCS#11 module');
+  const named = (text: string, owner: string) => text.replaceAll(TENANT_WORD, owner);
+  return (owner) => ({
+    module: tokenModule,
+    token: named(tokenLabel, owner),
+    pinFile: resolve(named(pinFile, owner)),
+  });
+}
+
+/** The keys of the roots are locked away, and those of servers go to their machines: both lie in files. */
+function tokenColumn({ owner }: CeremonyKey, token: TokenOf | undefined): string {
+  return owner === undefined || token === undefined ? '' : `in the token ${token(owner).token}`;
+}
 
 async function ceremonyPassphrases(flags: InitFlags) {
   const { passphraseFile, passphraseFd, rootPassphraseFile, rootPassphraseFd } = flags;

@@ -12,6 +12,8 @@ import {
 } from '../../../pki/ca/open.ts';
 import { openRegister, type Register } from '../../../pki/ca/register.ts';
 import { pkiError } from '../../../pki/errors.ts';
+import { readTextIfThere } from '../../../pki/files.ts';
+import { isTokenReference } from '../../../pki/hsm/reference.ts';
 import { pkiLayout } from '../../../pki/layout.ts';
 import { isTenantId, type TenantId } from '../../../protocol/identity.ts';
 import { usage } from '../errors.ts';
@@ -42,8 +44,16 @@ export function tenantOf(flags: PkiFlags): TenantId {
 /** What opens the CAs: nothing, for development. */
 export async function caPassphrase(flags: PkiFlags): Promise<string | undefined> {
   const { passphraseFile: file, passphraseFd: fd } = flags;
-  if (readManifest(pkiDirectory(flags)).development) return undefined;
+  const { development, tenants } = readManifest(pkiDirectory(flags));
+  if (development || allInTokens(flags, tenants)) return undefined;
   return secretOf({ file, fd, what: 'the issuing CAs', flag: '--passphrase' });
+}
+
+/** Whether there is no key here to open: a token's own PIN, in the file that the reference names, is what it takes. */
+function allInTokens(flags: PkiFlags, tenants: readonly { readonly tenant: TenantId }[]): boolean {
+  const { headEnd, issuing, office } = pkiLayout(pkiDirectory(flags));
+  const ofTenants = tenants.flatMap(({ tenant }) => [issuing(tenant).key, office.issuing(tenant).key]);
+  return [headEnd.key, ...ofTenants].every((file) => isTokenReference(readTextIfThere(file) ?? ''));
 }
 
 /** The PKI with its issuing CAs: where an operator is named, that one's alone. @throws ERR_PKI_* */
