@@ -1,8 +1,8 @@
 import { createCipheriv, createPrivateKey, type KeyObject, randomBytes, scryptSync } from 'node:crypto';
-import { der, derOid, derUnsigned, TAG } from './der.ts';
+import { DerCursor, der, derOid, derUnsigned, equalBytes, readUnsigned, TAG } from './der.ts';
 import { pkiError } from './errors.ts';
 import { readPrivateText } from './files.ts';
-import { toPem } from './pem.ts';
+import { derOf, toPem } from './pem.ts';
 
 /** Private keys at rest: encrypted PKCS#8 (RFC 5958, PBES2 of RFC 8018) with a key by scrypt (RFC 7914). */
 
@@ -18,6 +18,7 @@ const IV_BYTES = 16;
 const OID = {
   pbes2: '1.2.840.113549.1.5.13',
   scrypt: '1.3.6.1.4.1.11591.4.11',
+  pbkdf2: '1.2.840.113549.1.5.12',
   aes256Cbc: '2.16.840.1.101.3.4.1.42',
 } as const;
 
@@ -49,15 +50,51 @@ const integer = (value: number): Uint8Array => {
   return derUnsigned(Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex'));
 };
 
+/** Eight times what ours costs, and ten million iterations: a few seconds. */
+const SCRYPT_WORK_MAX = 8 * SCRYPT.N * SCRYPT.r * SCRYPT.p;
+const ITERATIONS_MAX = 10_000_000;
+const COST_BYTES_MAX = 6;
+
+/**
+ * A file says itself how long its key is to be derived, and OpenSSL does it, for hours where it says so.
+ * @throws ERR_PKI_DAMAGED
+ */
+function checkCost(pem: string, name: string): void {
+  const refused = (why: string, cause?: unknown) => pkiError('ERR_PKI_DAMAGED', `${name} ${why}`, { cause });
+  let cost: number;
+  let costMax: number;
+  try {
+    const algorithm = new DerCursor(derOf(LABEL, pem)).enter(TAG.sequence).enter(TAG.sequence);
+    if (!equalBytes(algorithm.read(TAG.oid).whole, derOid(OID.pbes2))) throw new Error('not PBES2');
+    const derivation = algorithm.enter(TAG.sequence).enter(TAG.sequence);
+    const kind = derivation.read(TAG.oid).whole;
+    const parameters = derivation.enter(TAG.sequence);
+    parameters.read(TAG.octetString);
+    const next = (): number =>
+      Number.parseInt(readUnsigned(parameters.read(TAG.integer), COST_BYTES_MAX), 16);
+    if (equalBytes(kind, derOid(OID.scrypt))) {
+      cost = next() * next() * next();
+      costMax = SCRYPT_WORK_MAX;
+    } else if (equalBytes(kind, derOid(OID.pbkdf2))) {
+      cost = next();
+      costMax = ITERATIONS_MAX;
+    } else throw new Error('another derivation');
+  } catch (cause) {
+    throw refused('is no encrypted key of PBES2 with scrypt or PBKDF2 (RFC 8018)', cause);
+  }
+  if (cost > costMax) throw refused('asks for a key derivation that takes longer than any of ours');
+}
+
 /**
  * A private key as it lies in its file, encrypted or not.
- * @throws ERR_PKI_PASSPHRASE where it needs one and there is none, or it is the wrong one; a plain Error where it is
- *   no key
+ * @throws ERR_PKI_PASSPHRASE where it needs one and there is none, or it is the wrong one; ERR_PKI_DAMAGED where it was
+ *   encrypted in a way that is not taken; a plain Error where it is no key
  */
 export function openKey(pem: string, passphrase: string | undefined, name: string): KeyObject {
   if (!isEncryptedKey(pem)) return createPrivateKey(pem);
   if (passphrase === undefined)
     throw pkiError('ERR_PKI_PASSPHRASE', `${name} is encrypted, and no passphrase was given`);
+  checkCost(pem, name);
   try {
     return createPrivateKey({ key: pem, passphrase });
   } catch {
