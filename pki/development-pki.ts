@@ -12,6 +12,11 @@ export interface DevelopmentPki {
   readonly root: { readonly certificate: Certificate; readonly pem: string };
   readonly authorities: ReadonlyMap<TenantId, SigningAuthority>;
   readonly owners: ReadonlyMap<TenantId, OwnerKey>;
+  /** During a roll-over, of field and office: the CA that comes, or that was, and is not over. */
+  readonly others?: {
+    readonly field: ReadonlyMap<TenantId, readonly SigningAuthority[]>;
+    readonly office: ReadonlyMap<TenantId, readonly SigningAuthority[]>;
+  };
   /** Undefined in one that was made before there were offices, until it is added (`openDevelopmentPki`). */
   readonly office: DevelopmentOffice | undefined;
 }

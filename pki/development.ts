@@ -12,11 +12,13 @@ import { pkiError } from './errors.ts';
 import { beside, makeFolder, readText, systemCode, withFile } from './files.ts';
 import { generatePki } from './generate.ts';
 import type { OwnerKey } from './identity.ts';
-import { loadKey, loadSealingKey, loadServerKey } from './keys.ts';
+import { type KeyFiles, loadKey, loadSealingKey, loadServerKey } from './keys.ts';
 import { type PkiLayout, pkiLayout } from './layout.ts';
 import { parseManifest } from './manifest.ts';
 import { loadOffice, makeOfficeIfAbsent } from './office/development.ts';
 import { derOf } from './pem.ts';
+import { thereOf } from './rollover/others.ts';
+import { settleFiles } from './rollover/settle.ts';
 import { recipientOf } from './sealing.ts';
 
 export type { DevelopmentPki } from './development-pki.ts';
@@ -70,18 +72,32 @@ export function loadDevelopmentPki(options: {
     throw pkiError('ERR_PKI_ABSENT', `there is no PKI in ${layout.directory}: run \`hes pki init\``, {
       context: { directory: layout.directory },
     });
-  const manifest = withFile(layout.manifest, () => parseManifest(readText(layout.manifest)));
+  const readManifest = () => withFile(layout.manifest, () => parseManifest(readText(layout.manifest)));
+  for (const { tenant } of readManifest().tenants) settleFiles(layout, tenant);
+  // Read after that: it says which sealing key is the present one.
+  const manifest = readManifest();
   const root = loadRoot(layout, nowMs);
   withFile(layout.front.key, () => loadServerKey(layout.front, { development: true }));
   checkNotExpired(layout.front.certificate, nowMs);
   const authorities = new Map<TenantId, SigningAuthority>();
   const owners = new Map<TenantId, OwnerKey>();
+  const others = {
+    field: new Map<TenantId, readonly SigningAuthority[]>(),
+    office: new Map<TenantId, readonly SigningAuthority[]>(),
+  };
+  const other = (files: KeyFiles): SigningAuthority => {
+    const { certificate, privateKey } = withFile(files.key, () => loadKey(files, { development: true }));
+    return authorityOf(certificate.der, privateKey);
+  };
   for (const { tenant, kid } of manifest.tenants) {
+    const { office } = layout;
+    others.field.set(tenant, thereOf([layout.next(tenant), layout.former(tenant)], nowMs).map(other));
+    others.office.set(tenant, thereOf([office.next(tenant), office.former(tenant)], nowMs).map(other));
     authorities.set(tenant, loadAuthority(layout, tenant, root.pem, nowMs));
     owners.set(tenant, loadOwner(layout, tenant, kid, root.pem, nowMs));
   }
   const office = loadOffice(layout.office, authorities, nowMs);
-  return { layout, tenants: [...authorities.keys()], root, authorities, owners, office };
+  return { layout, tenants: [...authorities.keys()], root, authorities, owners, others, office };
 }
 
 /**

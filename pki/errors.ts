@@ -81,6 +81,13 @@ export const PKI_ERRORS = {
     'A one-time code is unknown, over, or was used before. Have a new one made (`hes pki register --code`).',
   ERR_CA_CONFLICT:
     'A device is registered already with other tenants, another serial number or another birth key; or a list of devices is no list of devices.',
+  ERR_ROLLOVER_NONE: 'No roll-over of this operator is under way. Start one (`hes pki rollover start`).',
+  ERR_ROLLOVER_UNDER_WAY:
+    'A roll-over of this operator is under way already: there is one at a time. `hes pki rollover status` says how far it is.',
+  ERR_ROLLOVER_EARLY:
+    'A step of a roll-over before its date: the new key may not be in force everywhere yet, or readings may still come that only the old one opens. Wait until the date that the message says.',
+  ERR_ROLLOVER_USED:
+    'The old CA cannot be retired without loss: certificates of it are in use. Renew them first, or say that they are to be refused.',
   ERR_EST_CLIENT:
     'Who asks for a certificate over EST has not shown who he is: no one-time code, no birth certificate of a manufacturer that is listed, no certificate in use of a device of this CA, or one that is over or revoked.',
   ERR_EST_ENROLLED:

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { TenantId } from '../protocol/identity.ts';
 import { parseCertificate } from './certificate.ts';
 import type { SigningAuthority } from './certify.ts';
@@ -6,7 +6,7 @@ import { makeCrl, type RevocationReason } from './crl.ts';
 import { listOf, putIntoCrlFile } from './crl-file.ts';
 import type { DevelopmentPki } from './development-pki.ts';
 import { pkiError } from './errors.ts';
-import { systemCode, withFile } from './files.ts';
+import { beside, systemCode, withFile } from './files.ts';
 import type { DeviceIdentity } from './identity.ts';
 import type { OfficeIdentity } from './office/identity.ts';
 import { derOf } from './pem.ts';
@@ -105,18 +105,18 @@ export function withLock<Result>(lock: string, waitMs: number, run: () => Result
 
 function tryLock(lock: string): boolean {
   return withFile(lock, () => {
+    // Linked with what it says: an empty one was left by a power cut and is nobody's.
+    const fresh = beside(lock);
+    writeFileSync(fresh, holderOf(process.pid), { mode: 0o600 });
     try {
-      const fd = openSync(lock, 'wx', 0o600);
-      try {
-        writeFileSync(fd, holderOf(process.pid));
-      } finally {
-        closeSync(fd);
-      }
+      linkSync(fresh, lock);
       return true;
     } catch (error) {
       if (systemCode(error) !== 'EEXIST') throw error;
       if (isLeft(lock)) rmSync(lock, { force: true });
       return false;
+    } finally {
+      rmSync(fresh, { force: true });
     }
   });
 }
@@ -142,8 +142,7 @@ function isLeft(lock: string): boolean {
     return false;
   }
   const pid = Number.parseInt(holder, 10);
-  if (!Number.isSafeInteger(pid)) return false;
-  if (pid === process.pid) return true;
+  if (!Number.isSafeInteger(pid) || pid === process.pid) return true;
   try {
     process.kill(pid, 0);
   } catch (error) {

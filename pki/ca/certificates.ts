@@ -33,6 +33,8 @@ export interface CertificateRecord {
 }
 
 export interface CertificateFilter {
+  /** Key identifier of the issuing CA. */
+  readonly issuer?: string;
   readonly state?: CertificateState;
   readonly profile?: ProfileName;
   readonly device?: DeviceId;
@@ -101,7 +103,7 @@ export function certificateReads(database: DatabaseSync): CertificateReads {
     list({ filter = {}, after = 0, limit }) {
       const where = ['seq > ?'];
       const values: (string | number)[] = [after];
-      for (const column of ['state', 'profile', 'device', 'uri'] as const) {
+      for (const column of ['issuer', 'state', 'profile', 'device', 'uri'] as const) {
         const value = filter[column];
         if (value === undefined) continue;
         where.push(`${column} = ?`);

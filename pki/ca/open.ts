@@ -16,17 +16,18 @@ import { pkiLayout } from '../layout.ts';
 import { type Manifest, parseAnyManifest } from '../manifest.ts';
 import { vouch } from '../office/anchors.ts';
 import { derOf } from '../pem.ts';
+import { thereOf } from '../rollover/others.ts';
+import { settleFiles } from '../rollover/settle.ts';
 import { recipientOf } from '../sealing.ts';
 import { FIELD, OFFICE, type World } from '../worlds.ts';
 import { type Authority, createAuthority } from './authority.ts';
+import { CRL_VALIDITY_MS } from './crl-validity.ts';
 import { openRegister, type Register } from './register.ts';
 
 /** A PKI with its issuing CAs, of either kind. The keys of the roots are opened by the ceremony alone. */
 export type OpenedPki = DevelopmentPki & { readonly development: boolean };
 
-const DAY_MS = 86_400_000;
-/** Production lists are short-lived: whoever cannot get a newer one must not believe the old one for long. */
-export const CRL_VALIDITY_MS = 7 * DAY_MS;
+export { CRL_VALIDITY_MS } from './crl-validity.ts';
 
 /** What a PKI is, without any of its keys. @throws ERR_PKI_ABSENT, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS */
 export function readManifest(directory: string): Manifest {
@@ -51,6 +52,9 @@ export function openPki(options: {
 }): OpenedPki {
   const { nowMs, passphrase } = options;
   const directory = resolve(options.directory);
+  for (const { tenant } of readManifest(directory).tenants)
+    if (options.tenants?.includes(tenant) !== false) settleFiles(pkiLayout(directory), tenant);
+  // Read after that: it says which sealing key is the present one.
   const manifest = readManifest(directory);
   if (manifest.development)
     return {
@@ -58,18 +62,32 @@ export function openPki(options: {
       development: true,
     };
   const layout = pkiLayout(directory);
+  const meant = manifest.tenants.filter(({ tenant }) => options.tenants?.includes(tenant) !== false);
   const root = loadRoot(layout.root.certificate, FIELD, nowMs);
   const officeRoot = loadRoot(layout.office.root.certificate, OFFICE, nowMs);
   const authorities = new Map<TenantId, SigningAuthority>();
   const owners = new Map<TenantId, OwnerKey>();
   const officeAuthorities = new Map<TenantId, SigningAuthority>();
   const vouchers = new Map<TenantId, string>();
-  for (const { tenant, kid } of manifest.tenants) {
-    if (options.tenants !== undefined && !options.tenants.includes(tenant)) continue;
+  const others = {
+    field: new Map<TenantId, readonly SigningAuthority[]>(),
+    office: new Map<TenantId, readonly SigningAuthority[]>(),
+  };
+  for (const { tenant, kid } of meant) {
     const load = (files: KeyFiles, rootPem: string, world: World) =>
       loadIssuer(files, { tenant, root: rootPem, world, passphrase, nowMs });
     const field = load(layout.issuing(tenant), root.pem, FIELD);
     const office = load(layout.office.issuing(tenant), officeRoot.pem, OFFICE);
+    const fieldOthers = thereOf([layout.next(tenant), layout.former(tenant)], nowMs);
+    const officeOthers = thereOf([layout.office.next(tenant), layout.office.former(tenant)], nowMs);
+    others.field.set(
+      tenant,
+      fieldOthers.map((files) => load(files, root.pem, FIELD)),
+    );
+    others.office.set(
+      tenant,
+      officeOthers.map((files) => load(files, officeRoot.pem, OFFICE)),
+    );
     authorities.set(tenant, field);
     officeAuthorities.set(tenant, office);
     const anchors = { root: officeRoot.pem, issuers: { [tenant]: office.certificatePem } };
@@ -88,6 +106,7 @@ export function openPki(options: {
     root,
     authorities,
     owners,
+    others,
     office: { layout: layout.office, root: officeRoot.pem, authorities: officeAuthorities, vouchers },
   };
 }
@@ -145,11 +164,12 @@ export function tenantAuthorities(
     throw pkiError('ERR_PKI_TENANT', `there is no issuing CA of ${tenant}`);
   const { layout } = pki;
   const register = openRegister({ path: layout.ca(tenant), owner: tenant, clock });
-  const authority = (issuer: SigningAuthority, file: string) =>
+  const authority = (issuer: SigningAuthority, others: readonly SigningAuthority[], file: string) =>
     createAuthority({
       register,
       tenant,
       issuer,
+      others,
       clock,
       crl: {
         file,
@@ -159,8 +179,8 @@ export function tenantAuthorities(
     });
   return {
     register,
-    field: authority(fieldIssuer, layout.crl(tenant)),
-    office: authority(officeIssuer, layout.office.crl(tenant)),
+    field: authority(fieldIssuer, pki.others?.field.get(tenant) ?? [], layout.crl(tenant)),
+    office: authority(officeIssuer, pki.others?.office.get(tenant) ?? [], layout.office.crl(tenant)),
   };
 }
 

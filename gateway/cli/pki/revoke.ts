@@ -92,7 +92,9 @@ function recordsOf(what: string, tenant: TenantId, { register, field, office }: 
       .list({ filter: { device: what }, limit: PERSON_CERTIFICATES_MAX })
       .flatMap((record) => mine(record));
   const serial = what.toLowerCase().replaceAll(':', '').replace(/^0+/, '');
-  const bySerial = certificates.find(field.keyId, serial) ?? certificates.find(office.keyId, serial);
+  const bySerial = [...field.keyIds, ...office.keyIds]
+    .map((keyId) => certificates.find(keyId, serial))
+    .find((record) => record !== undefined);
   if (bySerial !== undefined) return mine(bySerial);
   const name = personOf(what);
   return (['personSign', 'personTls'] as const)
@@ -114,7 +116,7 @@ function revoke(
     field.revokeDevice(what, why);
     return;
   }
-  const of = (record: CertificateRecord): Authority => (record.issuer === field.keyId ? field : office);
+  const of = (record: CertificateRecord): Authority => (field.keyIds.has(record.issuer) ? field : office);
   for (const record of records) of(record).revoke(record.serial, why);
 }
 

@@ -1,0 +1,25 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { syncFolder, withFile } from '../files.ts';
+
+/**
+ * Overwrite a key file in its place and remove it, both on the disk before this returns. A disk that writes elsewhere (as
+ * those with wear levelling do) may keep the old octets, and so may a backup: keys at rest are encrypted (docs/adr/0171).
+ * One that is gone already is gone.
+ * @throws ERR_PKI_DAMAGED, ERR_PKI_RIGHTS
+ */
+export function destroyKeyFile(file: string): void {
+  if (!existsSync(file)) return;
+  withFile(file, () => {
+    const fd = openSync(file, 'r+');
+    try {
+      writeSync(fd, randomBytes(statSync(file).size));
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    rmSync(file, { force: true });
+  });
+  syncFolder(dirname(file));
+}
