@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../gateway/cli/exit.ts';
 import { TestFolder } from '../support/chaos-folder.ts';
 import { Hes, type HesEnd, runHes } from '../support/chaos-hes.ts';
 import { until } from '../support/processes.ts';
+import { readRecords } from '../support/records.ts';
 
 /** What a newcomer types in a second terminal while `hes up` runs in the first, word by word, in its folder. */
 
@@ -23,6 +24,7 @@ const WAIT_SECONDS = '120';
 
 const folder = new TestFolder();
 const cwd = folder.join('');
+const records = folder.join('records.jsonl');
 let up: Hes;
 let device: string;
 
@@ -35,7 +37,9 @@ const meters = async (...words: readonly string[]): Promise<readonly Meter[]> =>
 const meter = async (): Promise<Meter> => (await meters()).find((one) => one.device === device)!;
 
 beforeAll(async () => {
-  up = new Hes(['up', '--meters', '14', '--port', '0'], { cwd });
+  // A simulated day every ten seconds: somebody waits for the index of one.
+  const run = ['--meters', '14', '--port', '0', '--speed', '6', '--mdm-out', records];
+  up = new Hes(['up', ...run], { cwd });
   const desks = join(cwd, '.hes', 'desks.json');
   await until(`the desks run: ${up.stderr}`, () => existsSync(desks), WITHIN_MS);
 }, WITHIN_MS + 10_000);
@@ -45,6 +49,16 @@ afterAll(async () => {
   await up.end();
   folder.remove();
 }, WITHIN_MS);
+
+const KEYS = ['agree', 'sign', 'tls'] as const;
+
+type Pair = { readonly key: string; readonly certificate: string };
+interface Identity extends Record<(typeof KEYS)[number], Pair> {
+  readonly agreeBefore?: readonly Pair[];
+  readonly untold?: readonly string[];
+}
+const identityOf = (id: string): Identity =>
+  JSON.parse(readFileSync(join(cwd, '.hes', 'devices', id, 'identity.json'), 'utf8')) as Identity;
 
 /** The command until its device has answered, as `op show` says it. */
 async function shown(id: string, state: string): Promise<string> {
@@ -88,6 +102,53 @@ describe('a second terminal beside npm start', () => {
     expect(stdout).toContain('"state":"executed"');
     expect(code).toBe(EXIT.ok);
     expect(await meter()).toMatchObject({ tariffPlan: 'mono' });
+  });
+
+  it('has a meter renew each of its keys, and commands and readings go on under the new ones', async () => {
+    const before = identityOf(device);
+    for (const key of KEYS) {
+      const { code, stdout } = await hes(
+        ...['op', 'credential', 'renew', device, key, '--wait', '--timeout', WAIT_SECONDS, '--json'],
+        ...['--as', 'ores/operator'],
+      );
+      expect(stdout).toContain('"state":"executed"');
+      expect(code).toBe(EXIT.ok);
+    }
+    const after = identityOf(device);
+    for (const key of KEYS) expect(after[key].key === before[key].key, key).toBe(false);
+    expect(after.agreeBefore).toEqual([before.agree]);
+
+    const further = await hes(
+      ...['op', 'read', device, '--wait', '--timeout', WAIT_SECONDS, '--json', '--as', 'ores/operator'],
+    );
+    expect(further.stdout).toContain('"state":"executed"');
+    await until('the desk was told', () => identityOf(device).untold === undefined, WITHIN_MS);
+    const audit = await hes('audit', 'list', '--limit', '500', '--json', '--as', 'ores/supervisor');
+    expect(audit.stdout.split('"meter-key"')).toHaveLength(2);
+
+    const indexes = (): number =>
+      readRecords(records).filter(({ header }) => header.Device === device).length;
+    const count = indexes();
+    await until('another index of it', () => indexes() > count, WITHIN_MS);
+  });
+
+  it('has every meter of a file renew a key, as a campaign', async () => {
+    const own = (await meters()).filter((one) => one.device !== device);
+    const csv = folder.write('renew.csv', `device\n${own.map((one) => one.device).join('\n')}\n`);
+    const submitted = await hes(
+      ...['op', 'campaign', 'submit', csv, '--type', 'credential.renew', '--set', 'key=agree', '--yes'],
+      ...['--waves', 'all', '--skip', 'foreign', '--reason', 'test', '--json', '--as', 'ores/operator'],
+    );
+    expect(submitted).toMatchObject({ code: EXIT.ok, stderr: expect.any(String) });
+    const approved = await hes(
+      ...['op', 'campaign', 'approve', idOf(submitted), '--yes', '--as', 'ores/approver'],
+    );
+    expect(approved.code, approved.stderr).toBe(EXIT.ok);
+    await until(
+      'each has another key',
+      () => own.every((one) => identityOf(one.device).agreeBefore?.length === 1),
+      WITHIN_MS,
+    );
   });
 
   it('puts a meter into prepayment by two people', async () => {
