@@ -192,6 +192,10 @@ describe('a router', () => {
     revokeDevice(world.pki, thief, { nowMs: Date.now() });
     await router!.reload();
     expect(await send(7, thief)).toMatchObject({ verdict: 'refused', code: 'revoked' });
+    // It says, too, how long what it relies on is good for.
+    for (const name of ['sealing', 'root', 'issuing.ores'])
+      expect(counters.get(`certificate.days_left.${name}`), name).toBeGreaterThan(365);
+    expect(counters.get('crl.days_left.ores')).toBeGreaterThan(365);
   });
 
   it('finishes what it has begun when it is stopped', async () => {
