@@ -15,7 +15,6 @@ const code = (name: string) => expect.objectContaining({ code: name });
 
 describe('a PKCS#12 export', () => {
   it.each([
-    { name: 'a short password', changes: { password: '1234567' } },
     {
       name: 'a chain that does not begin with the certificate of the key',
       changes: { chain: issuing.certificatePem },
@@ -26,6 +25,12 @@ describe('a PKCS#12 export', () => {
   ])('is refused for $name', ({ changes }) => {
     expect(() => exportPkcs12({ key: leaf.keyPem, chain, password, friendlyName: '', ...changes })).toThrow(
       code('ERR_PKI_PKCS12'),
+    );
+  });
+
+  it.each(['1234567', 'aaaaaaaaaaaaaaaaaaaa'])('is refused for the weak password %s', (weak) => {
+    expect(() => exportPkcs12({ key: leaf.keyPem, chain, password: weak, friendlyName: '' })).toThrow(
+      code('ERR_PKI_WEAK'),
     );
   });
 

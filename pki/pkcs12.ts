@@ -1,5 +1,6 @@
 import { createHmac, createPrivateKey, hash, randomBytes, X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
+import { checkPassphrase } from './encrypted-key.ts';
 import { pkiError } from './errors.ts';
 import { readPem } from './pem.ts';
 
@@ -17,7 +18,6 @@ const KEY_ITERATIONS = 600_000;
  */
 const MAC_ITERATIONS = 600_000;
 const SALT_BYTES = 16;
-const PASSWORD_LENGTH_MIN = 12;
 const CHAIN_LENGTH_MAX = 4;
 
 /** RFC 7292 appendix B.3: the diversifier of a MAC key. */
@@ -56,7 +56,7 @@ const binary = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin
  *
  * @param options.key PKCS#8 PEM
  * @param options.chain PEM, the key's certificate first
- * @throws ERR_PKI_PKCS12
+ * @throws ERR_PKI_WEAK, ERR_PKI_PKCS12
  */
 export function exportPkcs12(options: {
   readonly key: string;
@@ -65,8 +65,7 @@ export function exportPkcs12(options: {
   readonly friendlyName: string;
 }): Uint8Array {
   const { password, friendlyName } = options;
-  if (password.length < PASSWORD_LENGTH_MIN)
-    throw pkiError('ERR_PKI_PKCS12', `a password has at least ${PASSWORD_LENGTH_MIN} characters`);
+  checkPassphrase(password, 'the container');
   const { pkcs8, certificates } = checked(options.key, options.chain);
   const keyId = binary(
     Buffer.from(new X509Certificate(certificates[0]!).fingerprint.replaceAll(':', ''), 'hex'),
