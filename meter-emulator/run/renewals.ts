@@ -35,7 +35,7 @@ export class FleetRenewals {
   readonly #open = new Map<DeviceId, Renewal>();
   #round: IterableIterator<Renewal> = this.#open.values();
   readonly #attentive = new Map<DeviceId, number>();
-  /** Devices that the round should have come to, in part of one. */
+  /** Looks that the round owes, in parts of a second of it. */
   #owed = 0;
 
   constructor(options: FleetRenewalsOptions) {
@@ -73,8 +73,8 @@ export class FleetRenewals {
 
   /** A second has passed. */
   tick(): void {
-    this.#owed += this.#open.size / ROUND_SECONDS;
-    for (; this.#owed >= 1; this.#owed--) this.#next()?.tick();
+    this.#owed += this.#open.size;
+    for (; this.#owed >= ROUND_SECONDS; this.#owed -= ROUND_SECONDS) this.#next()?.tick();
     for (const [device, seconds] of this.#attentive) {
       this.#open.get(device)?.tick();
       if (seconds > 1) this.#attentive.set(device, seconds - 1);
