@@ -19,7 +19,10 @@ export function runOpenssl(
   } catch (error) {
     return {
       ok: false,
-      text: error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error),
+      text:
+        error instanceof Error && 'stdout' in error && 'stderr' in error
+          ? `${String(error.stdout)}${String(error.stderr)}`
+          : String(error),
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
