@@ -54,6 +54,10 @@ export function pkiExpiring(flags: ExpiringFlags): void {
     const { commonName, notAfterMs } = parseCertificate(own!);
     add('CA', commonName ?? file, notAfterMs);
   }
+  for (const { file, of } of serverFiles(flags)) {
+    const [own] = readPem('CERTIFICATE', readText(file));
+    add('server', of, parseCertificate(own!).notAfterMs);
+  }
   for (const { file, of } of listFiles(flags))
     for (const der of readPem('X509 CRL', readText(file)))
       add('revocation list', of, parseCrl(der).nextUpdateMs);
@@ -92,6 +96,19 @@ function authorityFiles(flags: PkiFlags): readonly string[] {
       layout.office.issuing(tenant).certificate,
     ]),
   ].filter((file) => existsSync(file));
+}
+
+/** Of a development PKI, whose servers stand in no register; those of production do, and have moved to their machines. */
+function serverFiles(flags: PkiFlags): readonly { readonly file: string; readonly of: string }[] {
+  const layout = pkiLayout(pkiDirectory(flags));
+  if (!readManifest(layout.directory).development) return [];
+  return [
+    { file: layout.front.certificate, of: 'front' },
+    ...tenantsOf(flags).map((tenant) => ({
+      file: layout.office.desk(tenant).certificate,
+      of: `desk of ${tenant}`,
+    })),
+  ].filter(({ file }) => existsSync(file));
 }
 
 function listFiles(flags: PkiFlags): readonly { readonly file: string; readonly of: string }[] {

@@ -255,5 +255,12 @@ describe('hes pki of development', { timeout: 60_000 }, () => {
     const list = parseCrl(derOf('X509 CRL', readFileSync(crl, 'utf8')));
     expect(list.entries).toHaveLength(2);
     expect(list.nextUpdateMs).toBeGreaterThan(Date.now() + 3_000 * 86_400_000);
+    // Its servers stand in no register, and are seen all the same.
+    const soon = await hes('pki', 'expiring', '--data', development, '--days', '1900', '--json');
+    expect(json<{ expiring: unknown[] }>(soon)).toMatchObject({
+      expiring: expect.arrayContaining(
+        ['front', 'desk of ores'].map((subject) => expect.objectContaining({ what: 'server', subject })),
+      ),
+    });
   });
 });

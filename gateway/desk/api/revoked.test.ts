@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { revokePerson } from '../../../pki/development.ts';
+import { revokeDevice, revokePerson } from '../../../pki/development.ts';
 import { readOfficeIdentity } from '../../../pki/office/identity.ts';
 import { nobodyAwake } from '../testing/fake-bus.ts';
 import {
@@ -153,5 +153,18 @@ describe('somebody who is revoked', () => {
     expect((await carry(before)).status).toBe(201);
     await revoke('lopex');
     expect((await carry(after)).json.code).toBe('ERR_TRUST_REVOKED');
+  });
+});
+
+describe('a device that is revoked', () => {
+  it('reports nothing any more: the certificate that the desk remembers is judged anew', async () => {
+    const { device } = world.devices[2]!;
+    const time = Math.floor(Date.now() / 1_000);
+    const report = (said: { readonly time: number }) =>
+      office.field.report(device, world.reportOf(device, { breaker: 'open', ...said }));
+    expect(await report({ time })).toEqual({ kind: 'taken' });
+    revokeDevice(world.pki, world.devices[2]!, { nowMs: Date.now() });
+    await office.reload();
+    expect(await report({ time: time + 1 })).toMatchObject({ kind: 'refused', code: 'revoked' });
   });
 });
