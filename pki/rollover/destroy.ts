@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { syncFolder, withFile } from '../files.ts';
 
@@ -12,10 +12,12 @@ import { syncFolder, withFile } from '../files.ts';
 export function destroyKeyFile(file: string): void {
   if (!existsSync(file)) return;
   withFile(file, () => {
-    const fd = openSync(file, 'r+');
+    // Under `--permission` Node refuses fsync: there each write is on the disk when it returns.
+    const maySync = process.permission === undefined;
+    const fd = openSync(file, maySync ? 'r+' : constants.O_RDWR | constants.O_SYNC);
     try {
       writeSync(fd, randomBytes(statSync(file).size));
-      fsyncSync(fd);
+      if (maySync) fsyncSync(fd);
     } finally {
       closeSync(fd);
     }

@@ -11,6 +11,7 @@ import type { ListFlags } from './list.ts';
 import type { RegisterFlags } from './register.ts';
 import type { RenewFlags } from './renew.ts';
 import type { RevokeFlags } from './revoke.ts';
+import { addRolloverCommands } from './rollover-command.ts';
 
 /** Words of `issue`; the module that knows them is loaded when it runs. */
 const ISSUE_KINDS = ['person', 'system', 'desk', 'front'];
@@ -37,6 +38,7 @@ export function addPkiCommands(program: Command): void {
   addMaking(pki);
   addDevices(pki);
   addChanges(pki);
+  addRolloverCommands(pki);
   addLooks(pki);
   addTicketKeys(pki);
 }

@@ -8,6 +8,7 @@ import { pkiError } from '../../../pki/errors.ts';
 import { readDeviceIdentity } from '../../../pki/identity.ts';
 import { deviceIdentityFile } from '../../../pki/layout.ts';
 import { isPersonName } from '../../../pki/names.ts';
+import { publishNotice } from '../../../pki/notice-file.ts';
 import { readOfficeIdentity } from '../../../pki/office/identity.ts';
 import { derOf } from '../../../pki/pem.ts';
 import { isDeviceId, type TenantId } from '../../../protocol/identity.ts';
@@ -44,9 +45,14 @@ export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void>
         'ERR_CA_CERTIFICATE',
         `${tenant} has issued nothing to ${what} that is not revoked already (hes pki crl writes the lists again)`,
       );
-    if (flags.dryRun !== true) revoke(what, found, opened, why);
+    if (flags.dryRun !== true) {
+      revoke(what, found, opened, why);
+      // Devices read no list: where somebody of the office was revoked, they are told before the next command.
+      const { pki } = opened;
+      publishNotice(pki, tenant, opened, { nowMs: Date.now(), by: why.by });
+    }
     const { layout } = opened.pki;
-    return { records: found, files: [layout.crl(tenant), layout.office.crl(tenant)] };
+    return { records: found, files: [layout.crl(tenant), layout.office.crl(tenant), layout.notice(tenant)] };
   });
   const views = records.map((record) => recordView(tenant, record));
   if (flags.json === true) {

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Authority, ExpiryCounts } from '../../../pki/ca/authority.ts';
 import { type OpenedPki, openPki, tenantAuthorities } from '../../../pki/ca/open.ts';
 import { readPassphrase } from '../../../pki/encrypted-key.ts';
@@ -7,12 +7,15 @@ import { pkiError } from '../../../pki/errors.ts';
 import { startEst } from '../../../pki/est/server.ts';
 import { readText, withFile } from '../../../pki/files.ts';
 import { loadServerKey } from '../../../pki/keys.ts';
+import { publishNotice } from '../../../pki/notice-file.ts';
 import { readPem } from '../../../pki/pem.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
 import { loadConfig } from '../../runtime/config.ts';
 import { watchExpiry } from '../../runtime/expiry.ts';
 import type { RunningService, ServiceContext } from '../../runtime/service.ts';
 import { caProcessConfig } from './ca-config.ts';
 import { createLaggards, endingsOfCa } from './ca-endings.ts';
+import { createRolloverTending } from './ca-rollover.ts';
 
 const DAY_MS = 86_400_000;
 /** As many days ahead as a visit to a meter takes to arrange. */
@@ -23,66 +26,118 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
   const { tenant, mode } = config;
   const clock = { nowMs: () => Date.now() };
   const { passphraseFile } = config.pki;
-  const pki = openPki({
-    directory: config.pki.directory,
-    nowMs: clock.nowMs(),
-    tenants: [tenant],
-    ...(passphraseFile === undefined ? {} : { passphrase: readPassphrase(passphraseFile) }),
-  });
-  checkMode(pki, mode);
-  const { register, field, office } = tenantAuthorities(pki, tenant, clock);
+  const open = (): OpenedPki =>
+    openPki({
+      directory: config.pki.directory,
+      nowMs: clock.nowMs(),
+      tenants: [tenant],
+      ...(passphraseFile === undefined ? {} : { passphrase: readPassphrase(passphraseFile) }),
+    });
+  const openAll = () => {
+    const pki = open();
+    checkMode(pki, mode);
+    return { pki, stamp: stampOf(pki, tenant), ...tenantAuthorities(pki, tenant, clock) };
+  };
+  let opened = openAll();
+  const tend = createRolloverTending({ open, tenant, clock, by: 'ca' }, { log, counters });
   const manufacturers = config.manufacturers.flatMap(manufacturersOf);
   const laggards = createLaggards(log);
   let expiring = 0;
-  let counts = field.expiryCounts();
-  const round = (): void => {
-    publishAll([field, office], (error) => log.error({ err: error }, CRL_FAILED));
+  let counts = opened.field.expiryCounts();
+  const publish = (): void => {
+    const { pki, field, office, register } = opened;
+    const failed = (error: unknown): void => log.error({ err: error }, CRL_FAILED);
+    publishAll([field, office], failed);
     const nowMs = clock.nowMs();
+    try {
+      publishNotice(pki, tenant, opened, { nowMs, by: 'ca' });
+    } catch (error) {
+      log.error({ err: error }, 'the notice to devices cannot be published; the one in its place stays');
+    }
     expiring = register.certificates.countExpiring(nowMs, nowMs + SOON_MS);
     counts = field.expiryCounts();
     laggards(counts, nowMs);
   };
   try {
     const tls = loadServerKey(config.tls, { development: mode === 'development' });
-    const est = await startEst({
-      authority: field,
-      cacerts: [pki.root.certificate.der, field.issuer.certificate.der],
-      manufacturers,
-      clock,
-      notice: (of) => noticeIn(of === tenant ? pki.layout.notice(tenant) : config.notices[of]),
-      listen: config.listen,
-      tls,
-      perMinute: config.perAddressPerMinute,
-      count: (name) => counters.count(name),
-      onFault: (error) => log.error({ err: error }, 'a request failed here'),
-    });
+    const serve = ({ pki, field }: typeof opened, port: number) =>
+      startEst({
+        authority: field,
+        cacerts: [pki.root.certificate.der, field.issuer.certificate.der],
+        manufacturers,
+        clock,
+        notice: (of) => noticeIn(of === tenant ? pki.layout.notice(tenant) : config.notices[of]),
+        listen: { ...config.listen, port },
+        tls,
+        perMinute: config.perAddressPerMinute,
+        count: (name) => counters.count(name),
+        onFault: (error) => log.error({ err: error }, 'a request failed here'),
+      });
+    let est = await serve(opened, config.listen.port);
+    const { port } = est;
+    /** After a step of a roll-over, by this process or by somebody at a terminal: other CAs, at the same address. */
+    const reopen = async (): Promise<void> => {
+      if (stampOf(opened.pki, tenant) === opened.stamp) return;
+      const next = openAll();
+      await est.stop();
+      opened.register.close();
+      opened = next;
+      est = await serve(opened, port);
+      log.info({ tenant }, 'the CAs of a roll-over are open');
+    };
+    let rounds: Promise<void> = Promise.resolve();
+    const round = (): Promise<void> => {
+      rounds = rounds
+        .then(async () => {
+          if (existsSync(opened.pki.layout.rollover(tenant))) tend();
+          await reopen();
+          publish();
+        })
+        .catch((error: unknown) =>
+          log.error({ err: error }, 'a round of the CA failed here; the next one comes'),
+        );
+      return rounds;
+    };
     counters.gauge('ca.expiring', () => expiring);
     for (const name of Object.keys(counts) as (keyof ExpiryCounts)[])
       counters.gauge(`ca.expiring.${name}`, () => counts[name]);
-    round();
-    const roots = { field: pki.root.certificate.der, office: pki.office?.root };
+    await round();
     const expiry = watchExpiry({
-      read: () => endingsOfCa({ field, office, roots, server: tls.cert, manufacturers }),
+      read: () => {
+        const { pki, field, office } = opened;
+        const roots = { field: pki.root.certificate.der, office: pki.office?.root };
+        return endingsOfCa({ field, office, roots, server: tls.cert, manufacturers });
+      },
       clock,
       log,
       counters,
     });
     process.on('SIGHUP', () => {
-      round();
-      expiry.look();
+      void round().then(() => expiry.look());
     });
-    const publishing = setInterval(round, config.publishCrlSeconds * 1_000);
+    const publishing = setInterval(() => void round(), config.publishCrlSeconds * 1_000);
     const stop = async (): Promise<void> => {
       clearInterval(publishing);
       expiry.stop();
+      await rounds;
       await est.stop();
-      register.close();
+      opened.register.close();
     };
-    return { details: { tenant, port: est.port }, stop };
+    return { details: { tenant, port }, stop };
   } catch (error) {
-    register.close();
+    opened.register.close();
     throw error;
   }
+}
+
+/** Says another thing once a CA or the sealing key of devices is another. */
+function stampOf({ layout }: OpenedPki, tenant: TenantId): string {
+  const files = [
+    layout.issuing(tenant).certificate,
+    layout.office.issuing(tenant).certificate,
+    layout.manifest,
+  ];
+  return files.map((name) => readText(name)).join('\n');
 }
 
 const CRL_FAILED = 'a revocation list cannot be published; the one in its place stays';

@@ -1,0 +1,213 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { openPki, readManifest } from '../../../pki/ca/open.ts';
+import { parseCertificate } from '../../../pki/certificate.ts';
+import { encryptKey } from '../../../pki/encrypted-key.ts';
+import { readDeviceIdentity } from '../../../pki/identity.ts';
+import { pkiLayout } from '../../../pki/layout.ts';
+import { derOf } from '../../../pki/pem.ts';
+import { type RolloverKind, type RolloverPlan, readPlan } from '../../../pki/rollover/plan.ts';
+import {
+  checkNone,
+  checkOverlap,
+  finishRollover,
+  LEAD_HOURS_DEFAULT,
+  OVERLAP_DAYS_DEFAULT,
+  type RolloverContext,
+  recoverRollover,
+  startRollover,
+  switchRollover,
+  usedStill,
+} from '../../../pki/rollover/rollover.ts';
+import type { TenantId } from '../../../protocol/identity.ts';
+import type { PkiFlags } from './flags.ts';
+import { CLOCK, caPassphrase, pkiDirectory, tenantOf, tenantsOf } from './opened.ts';
+import { columns, print, printJson } from './print.ts';
+import { asker, secretOf } from './secrets.ts';
+
+/** `hes pki rollover`: another sealing key, or another issuing CA, while the fleet goes on sending. */
+
+export interface RolloverFlags extends PkiFlags {
+  readonly leadHours?: number;
+  readonly overlapDays?: number;
+  readonly now?: boolean;
+  readonly evenIfUsed?: boolean;
+  readonly rootPassphraseFile?: string;
+  readonly rootPassphraseFd?: number;
+  readonly servicePassphraseFile?: string;
+  readonly servicePassphraseFd?: number;
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+/** Beside `npm start` front, router and desks look every few seconds, and nothing is carried to other machines. */
+const DEVELOPMENT_LEAD_MS = 8_000;
+
+async function contextOf(flags: RolloverFlags, tenant: TenantId): Promise<RolloverContext> {
+  const directory = pkiDirectory(flags);
+  const passphrase = await caPassphrase(flags);
+  return {
+    open: () => openPki({ directory, nowMs: CLOCK.nowMs(), passphrase, tenants: [tenant] }),
+    tenant,
+    clock: CLOCK,
+    by: asker(),
+  };
+}
+
+/** @throws ERR_USAGE, ERR_ROLLOVER_*, ERR_PKI_*, ERR_CA_* */
+export async function rolloverStart(kind: RolloverKind, flags: RolloverFlags): Promise<void> {
+  const tenant = tenantOf(flags);
+  const directory = pkiDirectory(flags);
+  const { development } = readManifest(directory);
+  const leadMs =
+    flags.leadHours === undefined
+      ? development
+        ? DEVELOPMENT_LEAD_MS
+        : LEAD_HOURS_DEFAULT * HOUR_MS
+      : flags.leadHours * HOUR_MS;
+  const overlapMs = (flags.overlapDays ?? (development ? 0 : OVERLAP_DAYS_DEFAULT)) * DAY_MS;
+  if (flags.dryRun === true) {
+    checkOverlap({ development }, overlapMs);
+    checkNone(readPlan(pkiLayout(directory), tenant));
+    const nowMs = CLOCK.nowMs();
+    const dates = { switchAt: isoOf(nowMs + leadMs), finishAt: isoOf(nowMs + leadMs + overlapMs) };
+    if (flags.json === true) printJson({ tenant, kind, dryRun: true, ...dates });
+    else
+      print(`${WHAT[kind]} of ${tenant} would be made and put beside the present one; used from ${dates.switchAt} on;
+the present one destroyed from ${dates.finishAt} on. Nothing was changed.`);
+    return;
+  }
+  const secrets = development ? undefined : await secretsOf(flags, kind);
+  const context = await contextOf(flags, tenant);
+  let plan = startRollover(context, {
+    kind,
+    leadMs,
+    overlapMs,
+    keep: (pem, use) => (secrets === undefined ? pem : encryptKey(pem, secrets[use])),
+    ...(secrets?.root === undefined ? {} : { rootPassphrase: secrets.root }),
+  });
+  if (flags.json !== true) print(`${WHAT[kind]} of ${tenant} is made and lies beside the present one.`);
+  if (development) {
+    if (flags.json !== true) print(`Front, router and desk take it up: ${Math.ceil(leadMs / 1_000)} s.`);
+    await delay(leadMs);
+    plan = switchRollover(context, { early: true });
+  }
+  say(plan, flags);
+}
+
+const WHAT: Readonly<Record<RolloverKind, string>> = {
+  sealing: 'A new sealing key',
+  field: 'A new issuing CA of the field, with a sealing key,',
+  office: 'A new issuing CA of the office',
+};
+
+async function secretsOf(flags: RolloverFlags, kind: RolloverKind) {
+  const ca = (await caPassphrase(flags)) ?? '';
+  const root =
+    kind === 'sealing'
+      ? undefined
+      : await secretOf({
+          file: flags.rootPassphraseFile,
+          fd: flags.rootPassphraseFd,
+          what: 'the root',
+          flag: '--root-passphrase',
+        });
+  const { servicePassphraseFile: file, servicePassphraseFd: fd } = flags;
+  const service =
+    file === undefined && fd === undefined
+      ? ca
+      : await secretOf({ file, fd, what: 'the keys of services', flag: '--service-passphrase' });
+  return { ca, service, root };
+}
+
+/** @throws ERR_ROLLOVER_*, ERR_PKI_*, ERR_CA_* */
+export async function rolloverSwitch(flags: RolloverFlags): Promise<void> {
+  const tenant = tenantOf(flags);
+  if (flags.dryRun === true) return say(planOf(flags, tenant), flags);
+  say(switchRollover(await contextOf(flags, tenant), { early: flags.now === true }), flags);
+}
+
+/** @throws ERR_ROLLOVER_*, ERR_PKI_*, ERR_CA_* */
+export async function rolloverFinish(flags: RolloverFlags): Promise<void> {
+  const tenant = tenantOf(flags);
+  const context = await contextOf(flags, tenant);
+  const used = (plan: RolloverPlan): number => unregistered(flags, plan);
+  if (flags.dryRun === true) {
+    const plan = recoverRollover(context);
+    if (plan === undefined) return say(undefined, flags);
+    const still = usedStill(context, plan) + used(plan);
+    if (flags.json === true) printJson({ ...view(plan), used: still, dryRun: true });
+    else print(`${text(plan)}\nCertificates of the old one that are in use: ${still}. Nothing was changed.`);
+    return;
+  }
+  const plan = finishRollover(context, { used, ...(flags.evenIfUsed === true ? { evenIfUsed: true } : {}) });
+  if (flags.json === true) printJson({ ...view(plan), phase: 'finished' });
+  else print(`The old key of ${tenant} is destroyed: overwritten, removed, and its certificate revoked.`);
+}
+
+/** Beside `npm start` devices are not in the register: their identities are looked at. */
+function unregistered(flags: RolloverFlags, { ca, kind, tenant }: RolloverPlan): number {
+  const devices = join(flags.data ?? '.hes', 'devices');
+  if (ca === null || kind !== 'field' || !readManifest(pkiDirectory(flags)).development) return 0;
+  if (!existsSync(devices)) return 0;
+  return readdirSync(devices)
+    .map((name) => join(devices, name, 'identity.json'))
+    .filter((file) => existsSync(file))
+    .map((file) => readDeviceIdentity(file))
+    .filter(
+      ({ home, tls, sign }) =>
+        home === tenant &&
+        [tls, sign].some(
+          ({ certificate }) => parseCertificate(derOf('CERTIFICATE', certificate)).authorityKeyId === ca.old,
+        ),
+    ).length;
+}
+
+/** @throws ERR_PKI_* */
+export function rolloverStatus(flags: RolloverFlags): void {
+  const plans = tenantsOf(flags).flatMap((tenant) => planOf(flags, tenant) ?? []);
+  if (flags.json === true) printJson({ rollovers: plans.map(view) });
+  else if (plans.length === 0) print('No roll-over is under way.');
+  else
+    print(columns(plans.map((plan) => [plan.tenant, plan.kind, plan.phase, datesOf(plan), namesOf(plan)])));
+}
+
+const planOf = (flags: RolloverFlags, tenant: TenantId): RolloverPlan | undefined =>
+  readPlan(pkiLayout(pkiDirectory(flags)), tenant);
+
+const isoOf = (ms: number): string => new Date(ms).toISOString();
+
+function datesOf({ phase, switchAtMs, finishAtMs }: RolloverPlan): string {
+  if (finishAtMs !== null) return `old one until ${isoOf(finishAtMs)}`;
+  return phase === 'placed' ? `used from ${isoOf(switchAtMs)} on` : '';
+}
+
+const namesOf = ({ kid, ca }: RolloverPlan): string =>
+  [kid, ca].flatMap((names) => (names === null ? [] : `${names.old} → ${names.new}`)).join('  ');
+
+const view = ({ tenant, kind, phase, startedAtMs, switchAtMs, finishAtMs, kid, ca }: RolloverPlan) => ({
+  tenant,
+  kind,
+  phase,
+  startedAt: isoOf(startedAtMs),
+  switchAt: isoOf(switchAtMs),
+  finishAt: finishAtMs === null ? null : isoOf(finishAtMs),
+  sealingKey: kid,
+  ca,
+});
+
+function say(plan: RolloverPlan | undefined, flags: RolloverFlags): void {
+  if (flags.json === true) printJson(plan === undefined ? null : view(plan));
+  else print(plan === undefined ? 'No roll-over is under way.' : text(plan));
+}
+
+function text(plan: RolloverPlan): string {
+  const { tenant, phase, finishAtMs, switchAtMs, kind } = plan;
+  if (phase === 'placed')
+    return `Take the folder ${kind === 'sealing' ? 'of sealing keys' : 'of the PKI without its CA keys'} to front, router and desk now.
+From ${isoOf(switchAtMs)} on: hes pki rollover switch --tenant ${tenant} (hes ca does it by itself).`;
+  return `Devices are told to use the new one with the next message or command: ${namesOf(plan)}
+The old one stays until ${isoOf(finishAtMs ?? 0)}; then: hes pki rollover finish --tenant ${tenant} (hes ca does it by itself).
+opened.<key> of the router counts who uses which.`;
+}
