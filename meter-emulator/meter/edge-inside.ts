@@ -1,13 +1,18 @@
 import { dirname } from 'node:path';
 import { QUARTER_SECONDS } from '../../gateway/edge/days/calendar.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../../gateway/edge/device.ts';
+import type { IdentityPort } from '../../gateway/edge/device-options.ts';
 import type { Notice } from '../../gateway/edge/operations/step.ts';
+import { Renewal } from '../../gateway/edge/renewal/renewal.ts';
+import { estRenewalServer, type RenewalAddress } from '../../gateway/edge/renewal/server.ts';
 import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
+import { Counters } from '../../gateway/runtime/counters.ts';
 import { type Log, silentLog } from '../../gateway/runtime/log.ts';
+import { systemRandom } from '../../gateway/runtime/random.ts';
 import type { DeviceIdentity } from '../../pki/identity.ts';
-import { readDeviceIdentity } from '../../pki/identity.ts';
+import { readDeviceIdentity, replaceDeviceIdentity } from '../../pki/identity.ts';
 import { isHesError } from '../../protocol/errors.ts';
-import type { TenantId } from '../../protocol/identity.ts';
+import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import type { DevicePlan } from '../fleet.ts';
 import { CommandedMeter } from '../operations/commanded-meter.ts';
 import { installationOf } from '../operations/installation.ts';
@@ -24,6 +29,8 @@ export interface EdgeInsideOptions {
   /** The time that registers live in, and a second of it by the real clock. */
   readonly meteringClock: Clock;
   readonly realSeconds: (meteringSeconds: number) => number;
+  /** Where it renews its keys, by time and at a command; without it, it refuses to. */
+  readonly renewal?: RenewalAddress;
   readonly log?: Log;
   readonly onNotice?: (notice: Notice) => void;
 }
@@ -52,12 +59,17 @@ export class EdgeInside {
   readonly #options: EdgeInsideOptions;
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
+  readonly #renewal: Renewal | null;
   #shownQuarter: number;
   readonly #busy = new Set<Chore>();
 
-  private constructor(options: EdgeInsideOptions, device: EdgeDevice, meter: CommandedMeter) {
+  private constructor(
+    options: EdgeInsideOptions,
+    { device, meter, renewal }: Pick<EdgeInside, 'device' | 'meter'> & { readonly renewal: Renewal | null },
+  ) {
     this.device = device;
     this.meter = meter;
+    this.#renewal = renewal;
     this.#options = options;
     this.#log = options.log ?? silentLog;
     this.#shownQuarter = this.#quarterNow() - 1;
@@ -72,14 +84,21 @@ export class EdgeInside {
     const identity = readDeviceIdentity(options.identityFile);
     const plan = ownedPlan(options.plan, identity);
     const directory = dirname(options.identityFile);
-    const meter = new CommandedMeter({ directory, installation: installationOf(plan) });
+    const port = portOf(options.identityFile, identity.device);
+    const renewal = renewalOf(options, port);
+    const meter = new CommandedMeter({
+      directory,
+      installation: installationOf(plan),
+      ...(renewal === null ? {} : { renewal }),
+    });
     const ownerOf = (channel: number): TenantId =>
       plan.meters.find((one) => one.channel === channel)?.owner ?? identity.home;
     const snapshotNow = () => snapshotAt(options, options.meteringClock.nowMs());
     let inside: EdgeInside | undefined;
     const device = await EdgeDevice.start({
       directory,
-      identity,
+      identity: port,
+      ...(renewal === null ? {} : { renewal }),
       owners: ({ channel }) => ownerOf(channel),
       headEnd: options.headEnd,
       development: true,
@@ -99,7 +118,7 @@ export class EdgeInside {
       },
     });
     meter.attach(device.operations!);
-    inside = new EdgeInside(options, device, meter);
+    inside = new EdgeInside(options, { device, meter, renewal });
     return inside;
   }
 
@@ -112,6 +131,7 @@ export class EdgeInside {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.meter.stop();
+    await this.#renewal?.close();
     await this.device.close();
   }
 
@@ -122,6 +142,7 @@ export class EdgeInside {
       this.#do('closing', this.device.due().length > 0, () => this.device.closeDay());
       const nextMs = this.device.nextWakeMs();
       this.#do('waking', nextMs !== null && nextMs <= systemClock.nowMs(), () => this.device.wake());
+      this.#renewal?.tick();
       this.#do('ticking', this.meter.isLively, () => this.meter.tick(() => this.#loadW()));
     } catch (error) {
       this.#said(error);
@@ -160,6 +181,29 @@ export class EdgeInside {
   #quarterNow(): number {
     return Math.floor(this.#options.meteringClock.nowMs() / (QUARTER_SECONDS * 1_000));
   }
+}
+
+const portOf = (file: string, device: DeviceId): IdentityPort => ({
+  device,
+  load: () => readDeviceIdentity(file),
+  save: (identity) => replaceDeviceIdentity(file, identity),
+});
+
+function renewalOf(
+  { identityFile: file, renewal, log = silentLog }: EdgeInsideOptions,
+  identity: IdentityPort,
+): Renewal | null {
+  if (renewal === undefined) return null;
+  return new Renewal({
+    file,
+    identity,
+    server: estRenewalServer(renewal),
+    development: true,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    counters: new Counters(),
+  });
 }
 
 function snapshotAt({ stateAt }: EdgeInsideOptions, meteringMs: number) {

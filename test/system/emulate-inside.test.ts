@@ -6,8 +6,12 @@ import { tcpLink } from '../../gateway/edge/sources/tcp.ts';
 import { Office, sealFor } from '../../gateway/edge/testing/commanded.ts';
 import { FakeHeadEnd } from '../../gateway/edge/testing/head-end.ts';
 import { systemClock } from '../../gateway/runtime/clock.ts';
+import { adoptDevice } from '../../pki/ca/adopt.ts';
+import { tenantAuthorities } from '../../pki/ca/open.ts';
 import { issueDevice } from '../../pki/devices.ts';
-import { type DeviceIdentity, saveDeviceIdentity } from '../../pki/identity.ts';
+import { startEst } from '../../pki/est/server.ts';
+import { type DeviceIdentity, readDeviceIdentity, saveDeviceIdentity } from '../../pki/identity.ts';
+import { loadServerKey } from '../../pki/keys.ts';
 import { presetWindows } from '../../protocol/command/presets.ts';
 import type { ArgumentsOf, CommandType } from '../../protocol/command/table.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
@@ -43,9 +47,9 @@ afterEach(async () => {
 
 const until = (so: () => void): Promise<void> => vi.waitFor(so, PATIENCE);
 
-async function start(): Promise<void> {
+async function start(...more: readonly string[]): Promise<void> {
   const front = `127.0.0.1:${headEnd.port}`;
-  meter = new EmulatorProcess(['--p1', 'tcp:0', '--identity', identityFile, '--front', front]);
+  meter = new EmulatorProcess(['--p1', 'tcp:0', '--identity', identityFile, '--front', front, ...more]);
   await until(() => expect(meter!.events[0]).toMatchObject({ event: 'started', simulated: true }));
   await until(() => expect(headEnd.isAwake(ORES, DEVICE)).toBe(true));
   const [p1] = meter.events[0]!['p1'] as { host: string; port: number }[];
@@ -108,3 +112,58 @@ describe('hes emulate meter with an edge inside', () => {
     expect(meter.stderr).toMatch(/ERR_PKI_/);
   });
 });
+
+describe('the keys of a meter with an edge inside', () => {
+  const renewed = () => KEYS.filter((key) => readDeviceIdentity(identityFile)[key].key !== identity[key].key);
+
+  it('are made anew at a command, and certified by the CA that it was told of', async () => {
+    const cas = await startCas();
+    try {
+      await start('--est', cas.url, '--servername', 'localhost');
+      for (const key of KEYS) {
+        await until(() => expect(headEnd.isAwake(ORES, DEVICE)).toBe(true));
+        expect(await command('credential.renew', { key })).toBe('executed');
+      }
+      expect(renewed()).toEqual(KEYS);
+    } finally {
+      await cas.stop();
+    }
+  });
+
+  it('stay what they are where it was told of none', async () => {
+    await start();
+    expect(await command('credential.renew', { key: 'agree' })).toBe('hardware');
+    expect(renewed()).toEqual([]);
+  });
+});
+
+/** TLS last: its connection ends with its certificate, and nobody here sends again what is lost with that. */
+const KEYS = ['sign', 'agree', 'tls'] as const;
+
+/** The operator's EST as `npm start` has it. */
+async function startCas(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const { pki } = headEnd;
+  const { register, field } = tenantAuthorities({ ...pki, development: true }, ORES, systemClock);
+  const crlFile = pki.layout.crl(ORES);
+  const est = await startEst({
+    authority: field,
+    cacerts: [pki.root.certificate.der, field.issuer.certificate.der],
+    manufacturers: [],
+    clock: systemClock,
+    listen: { host: '127.0.0.1', port: 0 },
+    tls: loadServerKey(pki.layout.front, { development: true }),
+    perMinute: 1_000,
+    count: () => undefined,
+    onFault: (error) => {
+      throw error;
+    },
+    adopt: (der) => adoptDevice(field, der, { crlFile, nowMs: Date.now(), by: 'est' }),
+  });
+  return {
+    url: `https://127.0.0.1:${est.port}`,
+    async stop() {
+      await est.stop();
+      register.close();
+    },
+  };
+}

@@ -43,6 +43,7 @@ export function addEmulateCommands(program: Command): void {
     .option('--identity <file>', 'with an edge inside that takes commands: the identity of its device')
     .option('--front <host:port>', 'with --identity: its head-end')
     .option('--servername <name>', "with --front: the name in its certificate, where that is not the host's")
+    .option('--est <url>', 'with --identity: where it renews its keys, https://HOST[:PORT]')
     .option('--json', 'one JSON object a line for each event, and no display')
     .action(async (flags: EmulateMeterFlags) => {
       const { emulateMeter } = await import('./meter.ts');

@@ -3,6 +3,7 @@ import { isP1Dialect, P1_DIALECTS } from '../../../meter-emulator/meter/dialect-
 import { type PlannedFault, parseFault } from '../../../meter-emulator/meter/fault-plan.ts';
 import type { MeterOptions, MeterPort } from '../../../meter-emulator/meter/meter.ts';
 import { DIALECT_PORTS } from '../../../meter-emulator/p1/dialects.ts';
+import { isEstUrl } from '../../../pki/device.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import { dayNamed, METERING_ZONE } from '../../edge/days/calendar.ts';
 import { AUTHENTICATION_KEY_LUXEMBOURG, type P1Keys, parseP1Key } from '../../edge/p1/glo-keys.ts';
@@ -30,6 +31,7 @@ export interface EmulateMeterFlags {
   readonly identity?: string;
   readonly front?: string;
   readonly servername?: string;
+  readonly est?: string;
   readonly json?: boolean;
 }
 
@@ -38,6 +40,8 @@ export interface InsidePlan {
   readonly identityFile: string;
   readonly headEnd: { readonly host: string; readonly port: number; readonly servername?: string };
   readonly realSeconds: (meteringSeconds: number) => number;
+  /** Where it renews its keys. */
+  readonly renewal?: { readonly url: string; readonly servername?: string };
 }
 
 export interface EmulateMeterPlan {
@@ -80,11 +84,12 @@ export async function planOf(flags: EmulateMeterFlags): Promise<EmulateMeterPlan
 }
 
 function insideOf(
-  { identity, front, servername }: EmulateMeterFlags,
+  { identity, front, servername, est }: EmulateMeterFlags,
   realSeconds: InsidePlan['realSeconds'],
 ): InsidePlan | null {
   if (identity === undefined && front === undefined) {
     if (servername !== undefined) throw usage('--servername is of no use without --front');
+    if (est !== undefined) throw usage('--est is of no use without --identity');
     return null;
   }
   if (identity === undefined || front === undefined) throw usage('--identity and --front go together');
@@ -92,10 +97,13 @@ function insideOf(
   const host = found?.[1] ?? found?.[2];
   const port = Number(found?.[3]);
   if (host === undefined || port < 1 || port > 65_535) throw usage('--front is HOST:PORT');
+  if (est !== undefined && !isEstUrl(est)) throw usage('--est is https://HOST[:PORT]');
+  const named = servername === undefined ? {} : { servername };
   return {
     identityFile: identity,
-    headEnd: { host, port, ...(servername === undefined ? {} : { servername }) },
+    headEnd: { host, port, ...named },
     realSeconds,
+    ...(est === undefined ? {} : { renewal: { url: est, ...named } }),
   };
 }
 

@@ -72,19 +72,33 @@ function certificateOf(file: string): string | null {
   }
 }
 
+/** What people and other programs on this machine look for: the desks, and the EST of each operator. */
 const DESKS_FILE = 'desks.json';
+const CAS_FILE = 'cas.json';
 
-/** `{ "ores": "https://127.0.0.1:PORT", … }`: whole or not at all, and only while all of them are up. */
-export function publishDesks(data: string, { ports }: DeskGround): void {
-  const urls = Object.fromEntries([...ports].map(([tenant, port]) => [tenant, `https://127.0.0.1:${port}`]));
-  const file = join(data, DESKS_FILE);
-  writeFileSync(`${file}.new`, `${JSON.stringify(urls)}\n`, { mode: 0o600 });
+type Ports = ReadonlyMap<TenantId, number>;
+
+/** `{ "ores": "https://127.0.0.1:PORT", … }` */
+export const urlsOf = (ports: Ports): Readonly<Record<string, string>> =>
+  Object.fromEntries([...ports].map(([tenant, port]) => [tenant, `https://127.0.0.1:${port}`]));
+
+/** Whole or not at all, and only while all of them are up; the desks last, since those are waited for. */
+export function publishAddresses(
+  data: string,
+  { desks, cas }: { readonly desks: Ports; readonly cas: Ports | undefined },
+): void {
+  if (cas !== undefined) publish(join(data, CAS_FILE), cas);
+  publish(join(data, DESKS_FILE), desks);
+}
+
+function publish(file: string, ports: Ports): void {
+  writeFileSync(`${file}.new`, `${JSON.stringify(urlsOf(ports))}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
 
 /** At the end, and at the start for one that was killed. */
-export function withdrawDesks(data: string): void {
-  rmSync(join(data, DESKS_FILE), { force: true });
+export function withdrawAddresses(data: string): void {
+  for (const name of [DESKS_FILE, CAS_FILE]) rmSync(join(data, name), { force: true });
 }
 
 export function makeDeskFolder(data: string): string {

@@ -6,7 +6,7 @@ import type { TenantId } from '../../../protocol/identity.ts';
 import type { EdgeErrorCode } from '../../edge/errors.ts';
 import type { ChildSpec } from '../../runtime/child.ts';
 import type { SimulatedClockConfig } from './clock.ts';
-import { type DeskGround, registryFile } from './desks.ts';
+import { type DeskGround, registryFile, urlsOf } from './desks.ts';
 import type { UpOptions } from './options.ts';
 
 /** What `hes up` starts, and how: one table of processes, each with the configuration that it alone is given. */
@@ -263,14 +263,9 @@ function fleetConfigOf({ options, devices, clock, caPorts }: Ground, port: numbe
     run: once ? { kind: 'once', from: config.fleet.from, days, deadlineMs } : { kind: 'continuous' },
     // What a recording says of its time is judged by the real clock.
     clock: options.telegrams === undefined ? clock : { kind: 'real' },
-    ...(caPorts === undefined
-      ? {}
-      : { renewal: { servers: Object.fromEntries(caUrls(caPorts)), servername: 'localhost' } }),
+    ...(caPorts === undefined ? {} : { renewal: { servers: urlsOf(caPorts), servername: 'localhost' } }),
   };
 }
-
-const caUrls = (ports: ReadonlyMap<TenantId, number>): (readonly [TenantId, string])[] =>
-  [...ports].map(([tenant, port]) => [tenant, `https://127.0.0.1:${port}`]);
 
 /** An address to listen on everywhere is reached by loopback from this machine. */
 function reachable(host: string): string {

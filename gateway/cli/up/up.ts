@@ -14,7 +14,7 @@ import { Supervisor } from '../../runtime/supervisor.ts';
 import { EXIT } from '../exit.ts';
 import { clockAfter, DayKeeper, realTime, runningClock, type SimulatedClockConfig } from './clock.ts';
 import { type DataFolder, openDataFolder } from './data.ts';
-import { makeDeskFolder, publishDesks, withdrawDesks, writeRegistries } from './desks.ts';
+import { makeDeskFolder, publishAddresses, withdrawAddresses, writeRegistries } from './desks.ts';
 import { Interrupt } from './interrupt.ts';
 import { LogLines } from './log-lines.ts';
 import { readOptions, type UpFlags, type UpOptions } from './options.ts';
@@ -102,7 +102,7 @@ class Run {
     } finally {
       this.#screen.clear();
       this.#lines.quiet();
-      withdrawDesks(this.#data.path);
+      withdrawAddresses(this.#data.path);
       await this.#supervisor.stop();
     }
   }
@@ -115,7 +115,7 @@ class Run {
   /** Bottom up: whoever is asked is there before whoever asks. */
   async #start(): Promise<Watch> {
     // Of a run that was killed.
-    withdrawDesks(this.#data.path);
+    withdrawAddresses(this.#data.path);
     const ground = await this.#ground();
     const plan = planProcesses(ground);
     const { signal } = this.#interrupt;
@@ -137,7 +137,8 @@ class Run {
       if (failure !== undefined) this.#broken.reject(new HesError(failure.code, failure.message));
     });
     await desks;
-    if (ground.desks !== undefined) publishDesks(this.#data.path, ground.desks);
+    if (ground.desks !== undefined)
+      publishAddresses(this.#data.path, { desks: ground.desks.ports, cas: ground.caPorts });
     signal.throwIfAborted();
     return new Watch({
       supervisor: this.#supervisor,
