@@ -105,6 +105,33 @@ describe('hes edge status', () => {
       'commands      SILENT, in airplane mode since 2026-06-01T11:00:00.000Z: it ends at the meter only',
     ],
     ['days that wait for room', { openDays: 3 }, '3 ended and not yet in the outbox'],
+    [
+      'a certificate that ends in a week, louder',
+      { certificates: { ...device.certificates!, sign: '2026-06-04T12:00:00Z' } },
+      'END IN 3 DAYS (2026-06-04): SEE TO IT NOW',
+    ],
+    [
+      'in passing, one that ends in three months',
+      { certificates: { ...device.certificates!, sign: '2026-08-20T12:00:00Z' } },
+      'valid until 2026-08-20 (80 days): enrol again in time',
+    ],
+    [
+      'when the next key is renewed',
+      { renewal: { nextMs: NOW + 30 * 24 * HOUR, pending: [], lastMs: NOW - HOUR, failure: null } },
+      'renewal       next key in 30 d; last one 1 h ago',
+    ],
+    [
+      'what keeps a key from being renewed',
+      {
+        renewal: {
+          nextMs: NOW + 60 * SECOND,
+          pending: ['tls'],
+          lastMs: null,
+          failure: { key: 'tls', code: 'ERR_EST_UNREACHABLE', atMs: NOW - HOUR },
+        },
+      },
+      'tls asked for, next attempt in 1 min\n                FAILED 1 h ago for tls (ERR_EST_UNREACHABLE): it is tried again',
+    ],
   ])('says %s', (_, changes, words) => expect(text(changes)).toContain(words));
 
   it('tells in a glance that all is well', () => {

@@ -32,6 +32,11 @@ describe('edge.yaml', () => {
       edge({ sources: [{ p1: { serial: { path: 'a', baud: 9_600 } } }] }),
       ['unknown key devices[0].sources[0].p1.serial.baud'],
     ],
+    [
+      'an EST server that is no https://host[:port]',
+      edge({ renewal: { url: 'https://ca.example/est' } }),
+      ['devices[0].renewal.url', 'https://host[:port]'],
+    ],
     ['no source', edge({ sources: [] }), ['devices[0].sources']],
     ['a source of no kind', edge({ sources: [{}] }), ['sources[0].p1 and', 'give one of the two']],
     [
