@@ -46,6 +46,12 @@ export const METER_VIEW = z.looseObject({
 });
 export type MeterView = z.output<typeof METER_VIEW>;
 
+/** One meter; a desk of before does not say its key. */
+export const SHOWN_METER = METER_VIEW.extend({
+  key: z.looseObject({ kid: z.string(), notAfter: z.string() }).nullable().optional(),
+});
+export type ShownMeter = z.output<typeof SHOWN_METER>;
+
 /** An answer without content. */
 export const NOTHING = z.unknown();
 

@@ -68,6 +68,7 @@ describe('hes meter', () => {
 
   it('shows one, and never its EAN', async () => {
     const { out } = await hes('meter', 'show', deviceOf(5_000), ...as);
+    expect(out).toMatch(/sealed to +no key yet/);
     expect(out).toMatch(/airplane mode +since .*it ends only by a local action at the meter/);
     const { out: shown } = await hes('meter', 'show', deviceOf(5_001), '--json', ...as);
     expect(JSON.parse(shown)).toMatchObject({ medium: 'gas', channels: [{ channel: 0, owner: ORES }] });

@@ -1,7 +1,7 @@
 import type { DeskFlags } from '../desk-client/flags.ts';
 import { atDesk } from '../desk-client/open.ts';
 import { pages } from '../desk-client/pages.ts';
-import { METER_VIEW } from '../desk-client/views.ts';
+import { METER_VIEW, SHOWN_METER } from '../desk-client/views.ts';
 import { EXIT } from '../exit.ts';
 import { writeArray, writeTable } from '../op/look.ts';
 import { parseDevice } from '../op/propose.ts';
@@ -35,7 +35,7 @@ export interface MeterShowFlags extends DeskFlags {
 export async function showMeter(device: string, flags: MeterShowFlags): Promise<number> {
   const path = `/v1/meters/${parseDevice(device)}`;
   return atDesk(flags, async ({ client }) => {
-    const meter = await client.get(path, METER_VIEW);
+    const meter = await client.get(path, SHOWN_METER);
     process.stdout.write(flags.json === true ? `${JSON.stringify(meter)}\n` : meterText(meter));
     return EXIT.ok;
   });

@@ -1,5 +1,5 @@
 import { AIRPLANE_ENDS } from '../../desk/guards/meter-state.ts';
-import type { MeterView } from '../desk-client/views.ts';
+import type { MeterView, ShownMeter } from '../desk-client/views.ts';
 import { table } from '../op/draft.ts';
 
 /** Meters for people. */
@@ -37,9 +37,19 @@ function airplaneOf({ airplane, airplaneSince }: MeterView): string {
   return airplaneSince === null ? 'yes' : `since ${airplaneSince}`;
 }
 
-export function meterText(meter: MeterView): string {
-  const { device, medium, tariffPlan, tariffPlanned, creditMode, breaker, lastSeen, airplane, channels } =
-    meter;
+export function meterText(meter: ShownMeter): string {
+  const {
+    device,
+    medium,
+    tariffPlan,
+    tariffPlanned,
+    creditMode,
+    breaker,
+    lastSeen,
+    airplane,
+    channels,
+    key,
+  } = meter;
   const planned = tariffPlanned === null ? '' : `, ${tariffPlanned.plan} from ${tariffPlanned.from}`;
   return table([
     ['device', device],
@@ -52,8 +62,17 @@ export function meterText(meter: MeterView): string {
       airplane === false ? 'no' : airplane ? `${airplaneOf(meter)}; ${AIRPLANE_ENDS}` : UNKNOWN,
     ],
     ['last seen', lastSeen ?? 'never'],
+    ...(key === undefined ? [] : [['sealed to', keyText(key)] as const]),
     ...channels.map(
       ({ channel, medium: behind, owner }) => [`channel ${channel}`, `${behind} of ${owner}`] as const,
     ),
   ]);
 }
+
+/** Of which key commands for it are sealed to. */
+const keyText = (key: ShownMeter['key']): string =>
+  key == null
+    ? 'no key yet: nothing is sent to it'
+    : `key ${key.kid}, certified until ${key.notAfter.slice(0, DATE_LENGTH)}`;
+
+const DATE_LENGTH = 'YYYY-MM-DD'.length;

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { RESULT_CODES, type ResultCode } from '../../../protocol/command/codes.ts';
 import { PLANS, type Plan } from '../../../protocol/command/tariff.ts';
@@ -5,6 +6,7 @@ import type { TenantId } from '../../../protocol/identity.ts';
 import type { Medium } from '../../../protocol/reading.ts';
 import { STORED_STATES, type StoredState } from '../lifecycle/states.ts';
 import { BREAKER_STATES, CREDIT_MODES, type Meter } from '../registry/meter.ts';
+import { recipientOfCertificate } from '../registry/recipient.ts';
 import type { StoredCommand } from '../store/port.ts';
 import { commandId, commandType, deviceId, role } from './shapes.ts';
 
@@ -37,6 +39,12 @@ export const meterView = z.strictObject({
   channels: z.array(z.strictObject({ channel: z.int(), medium, owner: z.string() })),
 });
 export type MeterView = z.input<typeof meterView>;
+
+/** One meter, with what a list leaves out. */
+export const shownMeter = meterView.extend({
+  /** Of the key that commands are sealed to; null until it is known. */
+  key: z.strictObject({ kid: z.string(), notBefore: iso, notAfter: iso }).nullable(),
+});
 
 export const commandView = z.strictObject({
   id: commandId,
@@ -94,6 +102,20 @@ export function viewOfMeter(meter: Meter, tenant: TenantId): MeterView {
     channels: meter.channels.map(({ channel, medium, owner }) => ({ channel, medium, owner })),
     ...(home === tenant ? {} : NOT_KNOWN),
   };
+}
+
+/** @param tenant whose desk shows it */
+export function showMeter(meter: Meter, tenant: TenantId): z.input<typeof shownMeter> {
+  return { ...viewOfMeter(meter, tenant), key: keyOf(meter) };
+}
+
+function keyOf(meter: Meter): z.input<typeof shownMeter>['key'] {
+  const { certificate } = meter;
+  const kid = certificate === null ? undefined : recipientOfCertificate(certificate, meter)?.kid;
+  if (certificate === null || kid === undefined) return null;
+  const { validFromDate, validToDate } = new X509Certificate(certificate);
+  const [notBefore, notAfter] = [validFromDate, validToDate].map((date) => date.toISOString());
+  return { kid: Buffer.from(kid).toString('hex'), notBefore: notBefore!, notAfter: notAfter! };
 }
 
 export function viewOfCommand(command: StoredCommand): CommandView {

@@ -3,7 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DeviceIdentity, issueDevice, revokeDevice } from '../../../pki/development.ts';
 import { recipientOfCertificate } from '../registry/recipient.ts';
 import { everybodyAwake, nobodyAwake } from '../testing/fake-bus.ts';
-import { type OfficeWorld, ORES, officeWorld, RESA, type RunningOffice } from '../testing/office-world.ts';
+import {
+  ask,
+  type OfficeWorld,
+  ORES,
+  officeWorld,
+  RESA,
+  type RunningOffice,
+} from '../testing/office-world.ts';
 
 /** A meter has a new key, or somebody says so. */
 
@@ -102,6 +109,18 @@ describe('a desk that is told of a new key', () => {
     const { kid } = recipientOfCertificate(Buffer.from(await known(), 'base64'), device)!;
     const [sent] = office.field.commands();
     expect(Buffer.from(sent!.sealed).includes(Buffer.from(kid))).toBe(true);
+  });
+
+  it('shows which key that is, and until when', async () => {
+    const { tls } = world.person('supervisor');
+    const { json } = await ask(office.port, tls, `/v1/meters/${device.device}`);
+    const der = Buffer.from(await known(), 'base64');
+    const { kid } = recipientOfCertificate(der, device)!;
+    expect(json.key).toEqual({
+      kid: Buffer.from(kid).toString('hex'),
+      notBefore: new X509Certificate(der).validFromDate.toISOString(),
+      notAfter: new X509Certificate(der).validToDate.toISOString(),
+    });
   });
 
   it('takes no key that was revoked, and over a revoked one the operator’s own list', async () => {

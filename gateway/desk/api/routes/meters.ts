@@ -8,7 +8,7 @@ import { faultOf } from '../problems.ts';
 import { PersonalRate } from '../rate.ts';
 import { EVERYBODY, type Route, route } from '../route.ts';
 import { deviceId, ean, flag, limit, pageOf } from '../shapes.ts';
-import { creditMode, meterView, viewOfMeter } from '../views.ts';
+import { creditMode, meterView, showMeter, shownMeter, viewOfMeter } from '../views.ts';
 
 /** Meters: their state, as commands and reports have left it. */
 
@@ -75,11 +75,11 @@ export function meterRoutes(): readonly Route[] {
       roles: EVERYBODY,
       summary: 'One meter',
       params,
-      answer: { status: 200, json: meterView },
+      answer: { status: 200, json: shownMeter },
       async handle({ store }, { params: { device } }) {
         const meter = await store.meter(device);
         if (meter === undefined) throw deskError('ERR_DESK_METER', 'the registry has no such meter');
-        return viewOfMeter(meter, store.tenant);
+        return showMeter(meter, store.tenant);
       },
     }),
     route({
