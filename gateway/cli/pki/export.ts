@@ -12,8 +12,9 @@ import { secretOf } from './secrets.ts';
 
 /** What takes it, and what to do there. */
 export const EXPORT_FOR = {
-  browser: 'Import it under "Your certificates"; the office root goes to the authorities apart.',
-  java: 'keytool -list -keystore FILE -storetype PKCS12 shows it; Java takes it as a key store as it is.',
+  browser:
+    'Import it under "Your certificates", and the office root (pki/office/root.crt) under "Authorities".',
+  java: 'Java takes it as a key store as it is (keytool -list -keystore FILE). The office root goes into a trust store: keytool -importcert -alias hes-office -file pki/office/root.crt -keystore trust.p12',
   sap: 'Import it in STRUST as an SSL client PSE (sapgenpse import_p12), and the office root as a trusted certificate.',
   pem: 'An encrypted PKCS#8 key and its chain, for curl, OpenSSL and what is built on it.',
 } as const;

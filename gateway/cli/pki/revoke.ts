@@ -66,8 +66,8 @@ export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void>
   print(
     flags.dryRun === true
       ? 'These would be revoked; nothing was changed.'
-      : `Revoked (${reason}). Fronts, routers and desks that read these lists act on it at their next reading, within
-seconds, also for sessions that are open; take them to other machines now:
+      : `Revoked (${reason}). Fronts, routers and desks that read these lists act on it at their next look, within a
+minute, or at once by \`systemctl reload\`, also for sessions that are open; take them to other machines now:
   ${files.join('\n  ')}`,
   );
 }
