@@ -33,7 +33,7 @@ export interface EdgeDeviceOptions {
   /** Its keys and certificates, or where to get them when they are needed: 10,000 of them are 60 MiB of text. */
   readonly identity: DeviceIdentity | IdentityPort;
   /** Renews the keys of this identity; what it replaces is used from then on (docs/adr/0180). */
-  readonly renewal?: Pick<Renewal, 'onRenewed'>;
+  readonly renewal?: Pick<Renewal, 'onRenewed' | 'silentWhile'>;
   readonly owners: OwnerMap;
   readonly headEnd: HeadEnd;
   /** The real time: for certificates, backoff and `later`. Metering time comes with each snapshot. */

@@ -107,6 +107,7 @@ export class EdgeDevice {
     });
     if (outbox.pendingCount > 0) this.#schedule.added();
     options.renewal?.onRenewed(() => this.identityChanged());
+    options.renewal?.silentWhile(() => this.#commands?.speaksOfResultsOnly === true);
   }
 
   /** @throws ERR_OUTBOX_LOCKED, ERR_OUTBOX_DAMAGED, ERR_OUTBOX_FORMAT, ERR_OUTBOX_READ, ERR_OUTBOX_WRITE */

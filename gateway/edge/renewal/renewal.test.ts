@@ -206,6 +206,37 @@ describe('a renewal', () => {
     expect(s.renewal.status()).toMatchObject({ failure: null, pending: [] });
   });
 
+  it('is not in airplane mode, and ends what is under way when that begins', async () => {
+    let asked = 0;
+    let ended = false;
+    const s = stage({
+      connect: (_, signal) => ({
+        authorities: () =>
+          new Promise((_resolve, reject) => {
+            asked += 1;
+            signal!.addEventListener('abort', () => {
+              ended = true;
+              reject(pkiError('ERR_EST_UNREACHABLE', 'ended'));
+            });
+          }),
+        reenroll: unreachable,
+        close: () => undefined,
+      }),
+    });
+    let silent = true;
+    s.renewal.silentWhile(() => silent);
+    s.pass(LIFE_MS * 0.76);
+    await s.tick();
+    expect(asked).toBe(0);
+    silent = false;
+    s.renewal.tick();
+    silent = true;
+    // The attempt begins in its turn, a moment after.
+    while (asked === 0) await new Promise((resolve) => setImmediate(resolve));
+    await s.tick();
+    expect({ asked, ended }).toEqual({ asked: 1, ended: true });
+  });
+
   it('begins late after a start, so that a town that gets its power back does not come at once', async () => {
     const s = stage({}, { limits: { startSpreadMs: 600_000 } });
     s.clock.advance(LIFE_MS * 0.76);

@@ -88,6 +88,9 @@ export class Renewal {
   readonly #turns: Readonly<Record<DeviceKeyName, Turn>>;
   readonly #closing = new AbortController();
   readonly #listeners: ((name: DeviceKeyName) => void)[] = [];
+  #silent: () => boolean = () => false;
+  /** What is being renewed now. */
+  #running: AbortController | null = null;
   #lookAtMs = Number.NEGATIVE_INFINITY;
   #lastMs: number | null = null;
   /** One renewal after the other. */
@@ -123,8 +126,17 @@ export class Renewal {
     this.#listeners.push(listener);
   }
 
+  /** In airplane mode nothing leaves the device; what is under way ends. */
+  silentWhile(silent: () => boolean): void {
+    this.#silent = silent;
+  }
+
   /** Look whether something is due. Never throws, and never waits. */
   tick(): void {
+    if (this.#silent()) {
+      this.#running?.abort();
+      return;
+    }
     if (this.#closing.signal.aborted || this.#busy > 0) return;
     const name = this.#guarded(() => {
       this.#look();
@@ -219,7 +231,8 @@ export class Renewal {
     const { file, identity, server, development, clock, files, counters, log } = this.#options;
     const turn = this.#turns[name];
     const { device } = identity;
-    const { signal } = this.#closing;
+    this.#running = new AbortController();
+    const signal = AbortSignal.any([this.#closing.signal, this.#running.signal]);
     try {
       await renewKey(
         { file, identity, server, development, nowMs: clock.nowMs(), files, signal, byTime },
@@ -229,6 +242,7 @@ export class Renewal {
       this.#failed(name, error);
       return isHesError(error) ? error : unexpected(error);
     } finally {
+      this.#running = null;
       this.#lookAtMs = Number.NEGATIVE_INFINITY;
     }
     turn.failure = null;

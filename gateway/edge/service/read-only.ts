@@ -18,8 +18,10 @@ export const READ_ONLY: readonly CommandType[] = ['read.now'];
 /** With keys that can be renewed. */
 const RENEWABLE: readonly CommandType[] = [...READ_ONLY, 'credential.renew'];
 
+type RenewalAtCommand = Pick<Renewal, 'perform' | 'standing'>;
+
 /** There is none: what is left are the device's own keys, where it knows who renews them. */
-const hardwareWith = (renewal: Renewal | undefined): Hardware => ({
+const hardwareWith = (renewal: RenewalAtCommand | undefined): Hardware => ({
   // Whether a channel was seen of late is asked before (latest.ts).
   perform: (action: Action): ActionResult | Promise<ActionResult> => {
     if (action.kind === 'credential' && renewal !== undefined) return renewal.perform(action.key);
@@ -35,7 +37,7 @@ export function readOnlyCommands(
   config: Pick<EdgeConfig, 'commands' | 'clock'>,
   device: EdgeDeviceConfig,
   { identity }: LoadedIdentity,
-  renewal?: Renewal,
+  renewal?: RenewalAtCommand,
 ): EdgeCommands {
   const { stay, everySeconds } = config.commands;
   return {

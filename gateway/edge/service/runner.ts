@@ -122,7 +122,6 @@ export class DeviceRunner {
   /** Look whether something is due. */
   tick(): void {
     if (this.#stopping.signal.aborted) return;
-    this.#options.renewal?.tick();
     if (this.#device === null) {
       this.#open.attempt(
         () => this.start(),
@@ -131,6 +130,8 @@ export class DeviceRunner {
       return;
     }
     this.#closeDays(this.#device);
+    // Of an open device, which knows whether it is silent.
+    this.#options.renewal?.tick();
     this.#tickOperations(this.#device);
     this.#wakeUp(this.#device);
   }
