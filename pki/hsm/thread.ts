@@ -33,12 +33,8 @@ export class TokenThread {
       port: port2,
     };
     try {
-      this.worker = new Worker(WORKER, {
-        workerData: start,
-        transferList: [port2],
-        // That node:ffi is experimental is said in docs/adr/0185, not in every log.
-        execArgv: ['--disable-warning=ExperimentalWarning', '--disable-warning=SecurityWarning'],
-      });
+      // No `execArgv`: a thread with flags of its own would leave the permission model of its process (Node 26.10).
+      this.worker = new Worker(WORKER, { workerData: start, transferList: [port2] });
     } catch (cause) {
       throw hsmError(
         'ERR_HSM_MODULE',
