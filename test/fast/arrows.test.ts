@@ -69,6 +69,9 @@ describe('import arrows', () => {
     expect(allowed('gateway/front', target)).toBe(false);
     expect(allowed('gateway/front', 'protocol/topics')).toBe(true);
     expect(allowed('gateway/front', 'pki/authority')).toBe(false);
+    expect(allowed('gateway/front', 'pki/device')).toBe(false);
+    expect(allowed('gateway/edge', 'pki/device')).toBe(true);
+    expect(allowed('gateway/edge', 'pki/devices')).toBe(false);
   });
 
   it.each(Object.keys(ROOMS))('%s imports only what its row allows', (room) => {

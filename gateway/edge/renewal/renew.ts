@@ -49,7 +49,9 @@ export async function renewKey(options: RenewOptions, name: DeviceKeyName): Prom
   const plans = new Plans(file, identity.device, files);
   const begun = plans.read(name);
   let plan =
-    begun === undefined || isDone(begun, identity.load(), name) || isOver(begun, nowMs) ? null : begun;
+    begun === undefined || isDone(begun, identity.load(), name) || isOver(begun, identity.load()[name], nowMs)
+      ? null
+      : begun;
   if (plan?.certificate == null) {
     const session = options.server.connect(identity.load(), signal);
     try {
@@ -94,8 +96,12 @@ function withKey(
   return { ...identity, agree: { key, certificate }, agreeBefore, untold };
 }
 
-const isOver = ({ certificate }: Plan, nowMs: number): boolean =>
-  certificate !== null && certificatePeriod(certificate).notAfterMs < nowMs;
+/** Its certificate has ended, or the device was enrolled anew since: what was begun before that is not to come back. */
+function isOver({ certificate }: Plan, inUse: KeyAndCertificate, nowMs: number): boolean {
+  if (certificate === null) return false;
+  const { notBeforeMs, notAfterMs } = certificatePeriod(certificate);
+  return notAfterMs < nowMs || notBeforeMs < certificatePeriod(inUse.certificate).notBeforeMs;
+}
 
 /** In the server's own words (pki/est/status.ts). */
 const KEY_REFUSALS: ReadonlySet<unknown> = new Set(['ERR_CA_KEY', 'ERR_ENROL_KEY']);

@@ -305,6 +305,24 @@ describe('a renewal', () => {
     expect(await s.renewal.perform('tls')).toBe('done');
   });
 
+  it('that was begun before the device was enrolled anew does not come back', async () => {
+    const s = stage();
+    const { save } = s.identity;
+    s.identity.save = () => {
+      throw pkiError('ERR_PKI_RIGHTS', 'no right');
+    };
+    expect(await s.renewal.perform('sign')).toBe('hardware');
+    expect(s.renewal.status()).toMatchObject({ pending: ['sign'], failure: { code: 'ERR_PKI_RIGHTS' } });
+    const { key } = JSON.parse(Buffer.from(s.files.content.get(`${FILE}.renew-sign`)!).toString());
+    s.identity.save = save;
+    const certificate = derOf('CERTIFICATE', s.before.sign.certificate);
+    const anew = certifyAs({ certificate }, { notBeforeMs: startMs + 60_000 });
+    save({ ...s.before, sign: { ...s.before.sign, certificate: pemOf(anew) } });
+    expect(await s.renewal.perform('sign')).toBe('done');
+    expect(s.identity.load().sign.key).not.toBe(key);
+    expect(s.identity.load().sign.key).not.toBe(s.before.sign.key);
+  });
+
   it('keeps the keys in use where the disk is full, and goes on when there is room', async () => {
     const s = stage();
     s.files.full = true;
