@@ -60,6 +60,9 @@ const CODE_EXITS: Readonly<Record<string, ExitName>> = {
   ERR_OP_CALLER: 'noRight',
   ERR_OP_PASSPHRASE: 'noRight',
   ERR_PKI_PASSPHRASE: 'noRight',
+  // Starting again would try the same PIN until the token locks itself.
+  ERR_HSM_PIN: 'config',
+  ERR_HSM_REFERENCE: 'config',
   ERR_PKI_WEAK: 'usage',
   ERR_CA_PROFILE: 'usage',
   ERR_CA_CERTIFICATE: 'noSuch',

@@ -1,4 +1,4 @@
-import { createECDH, createPublicKey, hash, randomBytes, verify } from 'node:crypto';
+import { createECDH, createPublicKey, generateKeyPairSync, hash, randomBytes, verify } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -62,6 +62,17 @@ describe.skipIf(SOFTHSM === undefined)('a token (needs softhsm2)', () => {
     for (const _ of [1, 2]) OPERATIONS.make(session, { op: 'make', key: twice, use: 'agree' });
     for (const key of [{ label: 'none' }, twice])
       expect(failing(() => findPrivate(session, key))).toMatchObject({ code: 'ERR_HSM_KEY' });
+  });
+
+  it('refuses a key on another curve', () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+    soft.import(
+      'hes',
+      { label: 'wide', id: '0384' },
+      privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    );
+    const refused = { code: 'ERR_HSM_KEY', message: expect.stringContaining('P-256') };
+    expect(failing(() => findPrivate(session, { label: 'wide' }))).toMatchObject(refused);
   });
 
   it('refuses a use that a key was not made for', () => {

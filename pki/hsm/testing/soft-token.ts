@@ -25,6 +25,8 @@ export interface SoftTokens {
   place(token: string): TokenPlace;
   /** A new token, or one of that label initialized anew: every key of it is gone. */
   initialize(token: string, options?: { readonly again?: boolean }): void;
+  /** A key from elsewhere, PKCS#8 PEM. */
+  import(token: string, name: { readonly label: string; readonly id: string }, keyPem: string): void;
   remove(): void;
 }
 
@@ -48,6 +50,12 @@ export function softTokens(): SoftTokens {
     initialize(token, { again = false } = {}) {
       if (again) util('--delete-token', '--token', token);
       util('--init-token', '--free', '--label', token, '--pin', PIN, '--so-pin', SO_PIN);
+    },
+    import(token, { label, id }, keyPem) {
+      const file = join(directory, `${id}.pem`);
+      writeFileSync(file, keyPem, { mode: 0o600 });
+      util('--import', file, '--token', token, '--label', label, '--id', id, '--pin', PIN);
+      rmSync(file);
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
