@@ -1,6 +1,12 @@
 import { statSync } from 'node:fs';
 import { adoptDevice } from '../../../pki/ca/adopt.ts';
-import { openPki, type TenantAuthorities, tenantAuthorities } from '../../../pki/ca/open.ts';
+import {
+  type OpenedPki,
+  openPki,
+  readManifest,
+  type TenantAuthorities,
+  tenantAuthorities,
+} from '../../../pki/ca/open.ts';
 import { pkiError } from '../../../pki/errors.ts';
 import { type EstServer, startEst } from '../../../pki/est/server.ts';
 import { loadServerKey } from '../../../pki/keys.ts';
@@ -23,15 +29,17 @@ const LOOK_MS = 2_000;
 export async function start(context: ServiceContext, file: string): Promise<RunningService> {
   const { log } = context;
   const config = await loadConfig(devCaProcessConfig, { file });
-  let running = await startAll(context, config);
   let seen = stampOf(config);
+  let running = await startAll(context, config, open(config));
   let changing: Promise<void> = Promise.resolve();
   const look = async (): Promise<void> => {
     const stamp = stampOf(config);
     if (stamp === seen) return;
-    await running.stop();
+    // First opened: what cannot be opened takes nothing from the one that serves.
+    const pki = open(config);
     const { ports } = running;
-    running = await startAll(context, { ...config, listen: { ...config.listen, ports } });
+    await running.stop();
+    running = await startAll(context, { ...config, listen: { ...config.listen, ports } }, pki);
     seen = stamp;
   };
   const timer = setInterval(() => {
@@ -58,12 +66,17 @@ type Config = Awaited<ReturnType<typeof loadConfig<typeof devCaProcessConfig>>>;
 
 const tenantsOf = ({ listen }: Config): readonly TenantId[] => Object.keys(listen.ports) as TenantId[];
 
-async function startAll({ log, counters }: ServiceContext, config: Config): Promise<Running> {
+/** @throws ERR_PKI_DEVELOPMENT for a production PKI, and as `openPki` */
+function open(config: Config): OpenedPki {
+  // Before any key of it is opened, which would ask for a passphrase.
+  if (!readManifest(config.pki).development)
+    throw pkiError('ERR_PKI_DEVELOPMENT', 'this is no development PKI: run `hes ca` for each operator');
+  return openPki({ directory: config.pki, nowMs: Date.now(), tenants: tenantsOf(config) });
+}
+
+async function startAll({ log, counters }: ServiceContext, config: Config, pki: OpenedPki): Promise<Running> {
   const clock = { nowMs: () => Date.now() };
   const tenants = tenantsOf(config);
-  const pki = openPki({ directory: config.pki, nowMs: clock.nowMs(), tenants });
-  if (!pki.development)
-    throw pkiError('ERR_PKI_DEVELOPMENT', 'this is no development PKI: run `hes ca` for each operator');
   const tls = loadServerKey(config.tls, { development: true });
   const opened: { readonly authorities: TenantAuthorities; readonly est: EstServer }[] = [];
   const stop = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { FleetConfig } from '../../../meter-emulator/config.ts';
 import type { EmulatorErrorCode } from '../../../meter-emulator/errors.ts';
 import type { DevelopmentPki } from '../../../pki/development.ts';
@@ -224,14 +224,14 @@ function deskSpec(
   );
 }
 
-/** It writes the registers of the CAs, and nothing else of its PKI. */
+/** It writes the registers of the CAs, and ends what a roll-over that was cut short began: its PKI, and nothing else. */
 function caSpec({ pki }: Ground, ports: ReadonlyMap<TenantId, number>, spec: MakeSpec): ChildSpec {
   const { layout } = pki;
   return spec(
     'ca',
     'dev-ca',
     { pki: layout.directory, tls: layout.front, listen: { ports: Object.fromEntries(ports) } },
-    { nodeFlags: [...NO_WRITE, `--allow-fs-write=${dirname(layout.ca('head-end'))}*`] },
+    { nodeFlags: [...NO_WRITE, `--allow-fs-write=${layout.directory}/*`] },
   );
 }
 
