@@ -12,6 +12,7 @@ import { toPem } from './pem.ts';
 import { PROFILES, type Profile } from './profiles.ts';
 
 const DEVICE_ID_BYTES = 8;
+const DAY_MS = 86_400_000;
 /** How long issuing in bulk may hold the event loop before it lets others run. */
 const SLICE_MS = 20;
 
@@ -35,14 +36,19 @@ export interface BulkOptions {
  */
 export function issueDevice(
   pki: DevelopmentPki,
-  request: DeviceRequest & { readonly nowMs: number },
+  request: DeviceRequest & {
+    readonly nowMs: number;
+    /** Shorter than its profile has it, for tests of what comes at the end of it. */
+    readonly lifeDays?: number;
+  },
 ): DeviceIdentity {
-  const { home, nowMs } = request;
+  const { home, nowMs, lifeDays } = request;
   const guests = [...(request.guests ?? [])];
   const { authority, owners } = issuersFor(pki, home, guests);
   const device = request.device ?? newDeviceId();
   const uris = [home, ...guests].map((tenant) => deviceUri(tenant, device));
-  const credential = (profile: Profile) => newCredential(authority, profile, device, uris, nowMs);
+  const credential = (profile: Profile) =>
+    newCredential(authority, profile, device, uris, { nowMs, lifeDays });
   return {
     version: 1,
     device,
@@ -127,7 +133,7 @@ function newCredential(
   profile: Profile,
   commonName: string,
   uris: readonly string[],
-  nowMs: number,
+  { nowMs, lifeDays }: { readonly nowMs: number; readonly lifeDays: number | undefined },
 ): KeyAndCertificate {
   const { privateKeyPem, spki } = newKeyPair();
   const certificate = certify(authority, {
@@ -136,6 +142,7 @@ function newCredential(
     names: { uris },
     spki,
     notBeforeMs: nowMs - CLOCK_SKEW_MS,
+    ...(lifeDays === undefined ? {} : { notAfterMs: nowMs + lifeDays * DAY_MS }),
   });
   return { key: privateKeyPem, certificate: toPem('CERTIFICATE', certificate) };
 }

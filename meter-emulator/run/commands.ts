@@ -99,6 +99,11 @@ export class FleetCommands {
     return this.#stations.get(device);
   }
 
+  /** A notice or a renewal: whatever follows from it for its keys is looked at now. */
+  identityChanged(device: DeviceId): void {
+    this.#options.renewals?.attend(device);
+  }
+
   /** Undefined while the device is not open. */
   live(device: DeviceId): LiveMeter | undefined {
     return this.#live.get(device);

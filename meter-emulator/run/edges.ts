@@ -49,7 +49,10 @@ export function openEdges(options: EdgesOptions): OpenEdge {
       device: station.id,
       load: () => loadIdentity(devices, station),
       // Whole whenever this process is killed; a fleet of thousands that hears a notice does not flush each time.
-      save: (changed) => void saveDeviceIdentity(devices, changed, { durable: false }),
+      save: (changed) => {
+        saveDeviceIdentity(devices, changed, { durable: false });
+        options.commands?.identityChanged(station.id);
+      },
     };
     const own: EdgeDeviceOptions = {
       directory: join(devices, station.id),

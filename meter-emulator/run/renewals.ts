@@ -64,6 +64,11 @@ export class FleetRenewals {
     return renewal;
   }
 
+  /** Its identity changed: where a notice named another issuing CA, its keys may be due at once. */
+  attend(device: DeviceId): void {
+    if (this.#open.has(device)) this.#attentive.set(device, ATTENTIVE_SECONDS);
+  }
+
   async close(device: DeviceId): Promise<void> {
     const renewal = this.#open.get(device);
     this.#open.delete(device);

@@ -10,7 +10,7 @@ import { parseAnyManifest } from '../manifest.ts';
 import { derOf, readPem, toPem } from '../pem.ts';
 import { LOCK_WAIT_MS, withLock } from '../revoke.ts';
 import { destroyKeyFile } from './destroy.ts';
-import { type RolloverPlan, readPlan, writePlan } from './plan.ts';
+import { type RolloverPhase, type RolloverPlan, readPlan, writePlan } from './plan.ts';
 
 /**
  * What a roll-over does with files, without opening any key: each step goes on from wherever the one before it stopped,
@@ -48,9 +48,12 @@ export function withPlan<Result>(layout: PkiLayout, tenant: TenantId, work: () =
  * @throws ERR_PKI_BUSY, ERR_PKI_DAMAGED, ERR_PKI_RIGHTS
  */
 export function settleFiles(layout: PkiLayout, tenant: TenantId): RolloverPlan | undefined {
-  if (!existsSync(layout.rollover(tenant))) return undefined;
+  const plan = readPlan(layout, tenant);
+  // Most that open a PKI may not write beside it, and there is mostly nothing to write.
+  if (plan === undefined || !UNSETTLED.includes(plan.phase)) return plan;
   return withPlan(layout, tenant, () => settled(layout, tenant));
 }
+const UNSETTLED: readonly RolloverPhase[] = ['placing', 'switching', 'destroying'];
 
 /** The same, where the lock is held. */
 export function settled(layout: PkiLayout, tenant: TenantId): RolloverPlan | undefined {
