@@ -4,6 +4,9 @@ import { CRL_VALIDITY_MS } from '../ca/crl-validity.ts';
 import type { SigningAuthority } from '../certify.ts';
 import type { DevelopmentPki } from '../development-pki.ts';
 import { pkiError } from '../errors.ts';
+import { readTextIfThere } from '../files.ts';
+import { isTokenReference } from '../hsm/reference.ts';
+import { type KeyMaker, makerLike } from '../key-maker.ts';
 import { loadAuthorityKey } from '../key-places.ts';
 import { CLOCK_SKEW_MS, emptyCrl, type Made, make, makeCa, signing } from '../making.ts';
 import {
@@ -57,7 +60,7 @@ export function makeNewKeys(pki: Pki, options: MakeOptions): NewKeys {
   const at = (file: string, text: string) => ({ path: relative(pki.layout.directory, file), text });
   // Keys before their certificates, and the file that others read last.
   const files = [
-    at(places.next.key, options.keep(made.keyPem, 'ca')),
+    at(places.next.key, kept(options, made, 'ca')),
     at(places.next.certificate, made.pem),
     at(places.present.certificate, present.certificatePem + made.pem),
   ];
@@ -78,31 +81,48 @@ function newCa(pki: Pki, { tenant, nowMs, rootPassphrase }: MakeOptions, kind: '
   const { certificate, privateKey } = loadAuthorityKey(files, { passphrase: rootPassphrase, development });
   const root = { certificate, certificatePem: toPem('CERTIFICATE', certificate.der), privateKey };
   const organization = development ? DEVELOPMENT_ORGANIZATION : PRODUCTION_ORGANIZATION;
-  return makeCa(root, profile, uri, nowMs - CLOCK_SKEW_MS, organization);
+  const key = keyMakerOf(pki.layout, tenant)('sign', `hes ${tenant} ${kind} CA`);
+  return makeCa(root, profile, uri, nowMs - CLOCK_SKEW_MS, organization, key);
 }
 
 function newSealing(
   { layout }: Pki,
-  { tenant, nowMs, keep }: MakeOptions,
+  options: MakeOptions,
   issuer: SigningAuthority,
   old: string,
 ): { readonly kid: NonNullable<NewKeys['kid']>; readonly files: NewKeys['files'] } {
-  const made = make(issuer, {
-    profile: PROFILES.sealing,
-    subject: { commonName: sealingUri(tenant) },
-    names: { uris: [sealingUri(tenant)] },
-    notBeforeMs: nowMs - CLOCK_SKEW_MS,
-  });
+  const { tenant, nowMs } = options;
+  const made = make(
+    issuer,
+    {
+      profile: PROFILES.sealing,
+      subject: { commonName: sealingUri(tenant) },
+      names: { uris: [sealingUri(tenant)] },
+      notBeforeMs: nowMs - CLOCK_SKEW_MS,
+    },
+    keyMakerOf(layout, tenant, layout.sealing(tenant, old).key)('agree', `hes ${tenant} sealing`),
+  );
   const kid = Buffer.from(sealingKid(made.spki)).toString('hex');
   const place = layout.sealing(tenant, kid);
   const path = (file: string) => relative(layout.directory, file);
   return {
     kid: { old, new: kid },
     files: [
-      { path: path(place.key), text: keep(made.keyPem, 'service') },
+      { path: path(place.key), text: kept(options, made, 'service') },
       { path: path(place.certificate), text: made.pem + issuer.certificatePem },
     ],
   };
 }
+
+/** Where the old key is, or where its CA's is if that has moved to its router: here, or in the same token. */
+function keyMakerOf({ issuing }: Pki['layout'], tenant: TenantId, ...old: readonly string[]): KeyMaker {
+  const files = [...old, issuing(tenant).key];
+  const file = files.find((candidate) => readTextIfThere(candidate) !== undefined) ?? '';
+  return makerLike(readTextIfThere(file) ?? '', file);
+}
+
+/** What refers to a token is no secret. */
+const kept = ({ keep }: MakeOptions, { keyPem }: Made, kind: 'ca' | 'service'): string =>
+  isTokenReference(keyPem) ? keyPem : keep(keyPem, kind);
 
 export const keyIdOf = ({ certificate }: SigningAuthority): string => certificate.subjectKeyId ?? '';

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import { loadServerKey } from '../../pki/keys.ts';
 import { derOf, toPem } from '../../pki/pem.ts';
 import { PROFILES } from '../../pki/profiles.ts';
 import { writeCertificateRequest } from '../../pki/request-write.ts';
+import { destroyKeyFile } from '../../pki/rollover/destroy.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { hasCommand } from '../support/tools.ts';
 
@@ -199,6 +200,24 @@ describe.skipIf(!here)('a PKI in tokens (needs softhsm2, openssl)', () => {
       code: 'ERR_TRUST_KEY',
       message: expect.stringContaining('refers to a token'),
     });
+  });
+
+  it('makes the next sealing key in the same token, and destroys the old one there', async () => {
+    const old = sealing();
+    const reference = { certificate: old.certificate, key: put('old.key', readFileSync(old.key, 'utf8')) };
+    const secrets = ['--passphrase-file', secret, '--service-passphrase-file', secret];
+    hes('pki', 'rollover', 'start', 'sealing', '--tenant', ORES, ...secrets);
+    const names = readdirSync(pki.layout.sealingDirectory(ORES)).filter((name) => name.endsWith('.crt'));
+    const kids = names.map((name) => name.slice(0, -4));
+    expect(kids).toHaveLength(2);
+    for (const kid of kids) {
+      const opened = await openSealingKey(pki.layout.sealing(ORES, kid), { tenant: ORES });
+      expect(Buffer.from(opened.kid).toString('hex')).toBe(kid);
+      expect('agree' in opened).toBe(true);
+    }
+    destroyKeyFile(old.key);
+    await closeTokens();
+    await expect(openSealingKey(reference, { tenant: ORES })).rejects.toMatchObject({ code: 'ERR_HSM_KEY' });
   });
 });
 
