@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../../gateway/cli/up/ports.ts';
 import { Supervisor } from '../../gateway/runtime/supervisor.ts';
 import { type OpenedPki, openPki, tenantAuthorities } from '../../pki/ca/open.ts';
 import { newKeyPair } from '../../pki/certify.ts';
 import { readCertsOnly } from '../../pki/est/cms.ts';
-import { SOFTHSM, type SoftTokens, softTokens } from '../../pki/hsm/testing/soft-token.ts';
+import { PIN, SOFTHSM, type SoftTokens, softTokens } from '../../pki/hsm/testing/soft-token.ts';
 import { closeTokens } from '../../pki/hsm/token.ts';
 import { makeKeyIn } from '../../pki/key-maker.ts';
 import { loadAuthorityKey, openSealingKey } from '../../pki/key-places.ts';
@@ -26,6 +26,7 @@ import { hasCommand } from '../support/tools.ts';
  * issues, held against the openssl command.
  */
 
+const ROOT = resolve(import.meta.dirname, '../..');
 const HES = new URL('../../gateway/cli/hes.ts', import.meta.url);
 const ORES = 'ores' as TenantId;
 const DEVICE = '00000000000000aa' as DeviceId;
@@ -39,7 +40,6 @@ describe.skipIf(!here)('a PKI in tokens (needs softhsm2, openssl)', () => {
   let directory: string;
   let secret: string;
   let pki: OpenedPki;
-  let init: readonly string[];
 
   const hes = (...args: readonly string[]): string =>
     execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', HES.pathname, ...args], {
@@ -47,6 +47,31 @@ describe.skipIf(!here)('a PKI in tokens (needs softhsm2, openssl)', () => {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+  /** The worked example of docs/operations.md, with the paths of this test. */
+  const documented = (): [making: string, hesInit: string] => {
+    const [, section = ''] = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8').split(
+      '\n## Keys in a token\n',
+    );
+    const block = /```sh\n([\s\S]*?)```/.exec(section)?.[1] ?? '';
+    const here = block
+      .replaceAll('/etc/hes/token-pin', soft.pinFile)
+      .replaceAll('/srv/ca', '.hes')
+      .replaceAll('ca.pass', secret)
+      .replaceAll('front.example.net', 'localhost')
+      .replaceAll('/usr/lib/softhsm/libsofthsm2.so', SOFTHSM!)
+      .replaceAll('SO-PIN', 'security-officer-1')
+      .replaceAll('--pin PIN', `--pin ${PIN}`);
+    const at = here.indexOf('hes pki init');
+    return [here.slice(0, at), here.slice(at).trim()];
+  };
+  const shell = (script: string): string => {
+    const hesHere = `hes() { '${process.execPath}' --disable-warning=ExperimentalWarning '${HES.pathname}' "$@"; }`;
+    return execFileSync('sh', ['-ec', `${hesHere}\n${script}`], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
+  };
   const openssl = (...args: readonly string[]): string =>
     execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
   const put = (name: string, text: string): string => {
@@ -65,19 +90,13 @@ describe.skipIf(!here)('a PKI in tokens (needs softhsm2, openssl)', () => {
 
   beforeAll(() => {
     soft = softTokens();
-    for (const owner of [ORES, 'head-end']) soft.initialize(`hes-${owner}`);
     folder = mkdtempSync(join(tmpdir(), 'hes-hsm-ca-'));
     directory = join(folder, '.hes', 'pki');
     secret = put('passphrase', 'of roots and services 1\n');
-    init = [
-      ...['pki', 'init', '--production', '--tenants', ORES, '--front-host', 'localhost'],
-      ...['--desk-host', '{tenant}.desk.example', '--passphrase-file', secret],
-      ...['--token-module', SOFTHSM!, '--token-label', 'hes-{tenant}', '--pin-file', soft.pinFile],
-    ];
-    const planned = hes(...init, '--dry-run');
-    expect(planned).toContain('in the token hes-ores');
-    const made = hes(...init);
-    expect(made).toContain('in the token hes-head-end');
+    const [making, hesInit] = documented();
+    shell(making);
+    expect(shell(`${hesInit} --dry-run`)).toContain('in the token hes-ores');
+    expect(shell(hesInit)).toContain('in the token hes-head-end');
     pki = openPki({ directory, nowMs: Date.now() });
   });
   afterAll(async () => {
