@@ -14,7 +14,7 @@ import type { LoadedIdentity } from './identity.ts';
  */
 
 /** Silence is not among them: nobody could end it at the meter. */
-export const READ_ONLY: readonly CommandType[] = ['read.now'];
+const READ_ONLY: readonly CommandType[] = ['read.now'];
 /** With keys that can be renewed. */
 const RENEWABLE: readonly CommandType[] = [...READ_ONLY, 'credential.renew'];
 
