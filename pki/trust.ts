@@ -34,6 +34,7 @@ export {
 } from './office/trust.ts';
 export type { RevocationList } from './revocations.ts';
 export { KID_BYTES, type Recipient, recipientOf, sealingKid } from './sealing.ts';
+export { checkServerKey } from './server-key.ts';
 export {
   createTlsTrust,
   identityOfTlsCertificate,

@@ -39,7 +39,7 @@ export interface RunningFront {
   readonly port: number;
   /** Who is connected: where commands find their device. */
   readonly presence: Presence;
-  /** Read the revocation lists now: what the process does on SIGHUP. */
+  /** Read CAs, revocation lists, the own certificate and the ticket keys now: what the process does on SIGHUP. */
   reload(): Promise<void>;
   /** Take nothing new, let running answers arrive within `stopTimeoutMs`, close everything. */
   stop(): Promise<void>;
@@ -67,7 +67,7 @@ export async function startFront({
   const tenants = Object.keys(config.tenants) as TenantId[];
   const files = new TrustFiles(config);
   await files.note();
-  const { trust, issuers, tls } = await loadTrust(config);
+  const { trust, issuers, tls, serverKey } = await loadTrust(config, { clock, log });
   files.inForce({ issuers });
 
   const tally = new Tally(counters, log);
@@ -146,14 +146,18 @@ export async function startFront({
   }
 
   serveCommands(buses, { presence, tally, limits });
+  serverKey.serve((renewed) => listener.setServerKey(renewed));
 
   const timers = [
-    setInterval(() => void warden.reload(), limits.revocationPollMs),
+    setInterval(() => {
+      serverKey.renew();
+      void warden.reload();
+    }, limits.revocationPollMs),
     setInterval(() => warden.closeExpired(), limits.sweepMs),
   ];
   const expiry = watchExpiry({
     read: () => [
-      { kind: 'certificate', what: 'server', notAfterMs: endOfCertificate(tls.certificate) },
+      { kind: 'certificate', what: 'server', notAfterMs: endOfCertificate(serverKey.inForce.cert) },
       ...trust.endings,
     ],
     clock,
@@ -167,6 +171,7 @@ export async function startFront({
     port,
     presence,
     async reload() {
+      serverKey.renew();
       await warden.reload(true);
       expiry.look();
       if (config.tls.ticketKeys !== undefined) await ticketKeys.renew();

@@ -89,6 +89,12 @@ export class Listener {
     this.#tls.setTicketKeys(keys);
   }
 
+  /** Show new connections this certificate; those that are open stay with theirs. */
+  setServerKey({ cert, key }: { readonly cert: string; readonly key: string }): void {
+    this.#options = { ...this.#options, cert, key };
+    this.#tls.setSecureContext(this.#options);
+  }
+
   /** Ask new connections for certificates of these CAs (PEM). */
   setAuthorities(ca: readonly string[]): void {
     this.#options = { ...this.#options, ca: [...ca] };

@@ -6,8 +6,7 @@ import type { FrontLimits } from './limits.ts';
 const SESSION_CONTEXT = 'hes-front';
 
 export interface TlsFiles {
-  readonly key: string;
-  readonly certificate: string;
+  readonly serverKey: { readonly cert: string; readonly key: string };
   /** The field root and the issuing CAs, which client certificates are verified against. */
   readonly authorities: readonly string[];
   readonly ticketKeys: Buffer;
@@ -15,8 +14,7 @@ export interface TlsFiles {
 
 export function tlsOptions(files: TlsFiles, limits: FrontLimits): TlsOptions {
   return {
-    key: files.key,
-    cert: files.certificate,
+    ...files.serverKey,
     ca: [...files.authorities],
     ticketKeys: files.ticketKeys,
     requestCert: true,

@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { createTlsTrust, loadServerKey, type PinnedIssuer, type TlsTrust } from '../../pki/trust.ts';
+import {
+  checkServerKey,
+  createTlsTrust,
+  loadServerKey,
+  type PinnedIssuer,
+  type TlsTrust,
+} from '../../pki/trust.ts';
 import type { TenantId } from '../../protocol/identity.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { ServerKeyFiles } from '../runtime/server-key.ts';
 import type { FrontConfig } from './config.ts';
 import { frontError } from './errors.ts';
 import type { TlsFiles } from './tls-options.ts';
@@ -14,15 +23,25 @@ export interface LoadedTrust {
   readonly trust: TlsTrust;
   readonly issuers: readonly PinnedIssuer[];
   readonly tls: TlsFiles;
+  /** Its certificate and key, which may be renewed. */
+  readonly serverKey: ServerKeyFiles;
 }
 
 /**
  * Read what the front trusts and its one private key.
  * @throws ERR_FRONT_FILE, ERR_FRONT_TICKET_KEYS, ERR_TRUST_*, ERR_PKI_*
  */
-export async function loadTrust(config: FrontConfig): Promise<LoadedTrust> {
-  const { key, cert } = loadServerKey(config.tls, { development: config.development });
+export async function loadTrust(
+  config: FrontConfig,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<LoadedTrust> {
   const root = await readFront(config.root);
+  const serverKey = new ServerKeyFiles({
+    files: config.tls,
+    read: () => loadServerKey(config.tls, { development: config.development }),
+    check: (renewed) => checkServerKey(renewed, { root, nowMs: clock.nowMs() }),
+    log,
+  });
   const issuers = await readIssuers(config);
   const trust = createTlsTrust({
     root,
@@ -34,9 +53,9 @@ export async function loadTrust(config: FrontConfig): Promise<LoadedTrust> {
   return {
     trust,
     issuers,
+    serverKey,
     tls: {
-      key,
-      certificate: cert,
+      serverKey: serverKey.inForce,
       authorities: authoritiesOf(root, issuers),
       ticketKeys: await loadTicketKeys(config.tls.ticketKeys),
     },

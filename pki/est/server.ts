@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import { isTenantId, type TenantId } from '../../protocol/identity.ts';
 import type { Authority } from '../ca/authority.ts';
 import { der, derOid, TAG } from '../der.ts';
@@ -48,6 +48,8 @@ export interface EstOptions {
 
 export interface EstServer {
   readonly port: number;
+  /** Show new connections this certificate; those that are open stay with theirs. */
+  setServerKey(renewed: EstOptions['tls']): void;
   stop(): Promise<void>;
 }
 
@@ -141,17 +143,22 @@ export async function startEst(options: EstOptions): Promise<EstServer> {
     }
   };
 
+  /** What a new context has to be given again; the others are the server's. */
+  const contextOptions = {
+    ...TLS_PARAMETERS,
+    minVersion: 'TLSv1.3',
+    // Named in the handshake, so that a client knows which of its certificates is meant. Which one opens the door is
+    // judged in enrolment.ts: OpenSSL would want a root, and below a root there are other tenants and fronts.
+    ca: [authority.issuer.certificatePem, ...manufacturers.map((ca) => ca.toString())],
+  } satisfies TlsOptions;
+
   const server = createServer(
     {
-      ...TLS_PARAMETERS,
+      ...contextOptions,
       ...tls,
-      // Named in the handshake, so that a client knows which of its certificates is meant. Which one opens the door is
-      // judged in enrolment.ts: OpenSSL would want a root, and below a root there are other tenants and fronts.
-      ca: [authority.issuer.certificatePem, ...manufacturers.map((ca) => ca.toString())],
       requestCert: true,
       // Whoever has a one-time code has no certificate yet.
       rejectUnauthorized: false,
-      minVersion: 'TLSv1.3',
       handshakeTimeout: limits.HANDSHAKE_WITHIN_MS,
       connectionsCheckingInterval: limits.LOOK_EVERY_MS,
       maxHeaderSize: limits.HEADER_BYTES_MAX,
@@ -168,6 +175,10 @@ export async function startEst(options: EstOptions): Promise<EstServer> {
   await listening(server, listen);
   return {
     port: (server.address() as AddressInfo).port,
+    setServerKey(renewed) {
+      // Node draws other ticket keys for a new context where none are given, and every session would end with it.
+      server.setSecureContext({ ...contextOptions, ...renewed, ticketKeys: server.getTicketKeys() });
+    },
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();

@@ -9,9 +9,11 @@ import { readText, withFile } from '../../../pki/files.ts';
 import { loadServerKey } from '../../../pki/keys.ts';
 import { publishNotice } from '../../../pki/notice-file.ts';
 import { readPem } from '../../../pki/pem.ts';
+import { checkServerKey } from '../../../pki/server-key.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { loadConfig } from '../../runtime/config.ts';
 import { watchExpiry } from '../../runtime/expiry.ts';
+import { ServerKeyFiles } from '../../runtime/server-key.ts';
 import type { RunningService, ServiceContext } from '../../runtime/service.ts';
 import { caProcessConfig } from './ca-config.ts';
 import { createLaggards, endingsOfCa } from './ca-endings.ts';
@@ -59,7 +61,13 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
     laggards(counts, nowMs);
   };
   try {
-    const tls = loadServerKey(config.tls, { development: mode === 'development' });
+    const serverKey = new ServerKeyFiles({
+      files: config.tls,
+      read: () => loadServerKey(config.tls, { development: mode === 'development' }),
+      check: (renewed) =>
+        checkServerKey(renewed, { root: opened.pki.root.pem, nowMs: clock.nowMs() }),
+      log,
+    });
     const serve = ({ pki, field }: typeof opened, port: number) =>
       startEst({
         authority: field,
@@ -68,12 +76,13 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
         clock,
         notice: (of) => noticeIn(of === tenant ? pki.layout.notice(tenant) : config.notices[of]),
         listen: { ...config.listen, port },
-        tls,
+        tls: serverKey.inForce,
         perMinute: config.perAddressPerMinute,
         count: (name) => counters.count(name),
         onFault: (error) => log.error({ err: error }, 'a request failed here'),
       });
     let est = await serve(opened, config.listen.port);
+    serverKey.serve((renewed) => est.setServerKey(renewed));
     const { port } = est;
     /** After a step of a roll-over, by this process or by somebody at a terminal: other CAs, at the same address. */
     const reopen = async (): Promise<void> => {
@@ -91,6 +100,7 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
         .then(async () => {
           if (existsSync(opened.pki.layout.rollover(tenant))) tend();
           await reopen();
+          serverKey.renew();
           publish();
         })
         .catch((error: unknown) =>
@@ -106,7 +116,7 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
       read: () => {
         const { pki, field, office } = opened;
         const roots = { field: pki.root.certificate.der, office: pki.office?.root };
-        return endingsOfCa({ field, office, roots, server: tls.cert, manufacturers });
+        return endingsOfCa({ field, office, roots, server: serverKey.inForce.cert, manufacturers });
       },
       clock,
       log,

@@ -8,6 +8,7 @@ import type { Signer } from '../../../protocol/command/signers.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { Counters } from '../../runtime/counters.ts';
+import type { ServerKey } from '../../runtime/server-key.ts';
 import { deskError } from '../errors.ts';
 import { checkMedia, readJson, readLines } from './body.ts';
 import * as limits from './limits.ts';
@@ -42,6 +43,8 @@ export interface Api {
   readonly port: number;
   /** End every connection whose certificate is not believed any more, whatever is under way on it. */
   closeDistrusted(): void;
+  /** Show new connections this certificate; those that are open stay with theirs. */
+  setServerKey(renewed: ServerKey): void;
   stop(): Promise<void>;
 }
 
@@ -114,6 +117,13 @@ class ApiServer implements Api {
         counters.count('api.closed.caller');
         socket.destroy();
       }
+  }
+
+  setServerKey(renewed: ServerKey): void {
+    const { tls } = this.#options;
+    // Node draws other ticket keys for a new context where none are given, and every session would end with it.
+    const ticketKeys = this.#server.getTicketKeys();
+    this.#server.setSecureContext({ ...CONTEXT_OPTIONS, ca: tls.ca, ...renewed, ticketKeys });
   }
 
   /** Requests that run may end; streams of events end at once. */
@@ -261,12 +271,14 @@ function drain(request: IncomingMessage): void {
   setTimeout(() => request.socket.destroySoon(), LINGER_MS).unref();
 }
 
+/** What a new context has to be given again; the others are the server's. */
+const CONTEXT_OPTIONS = { ...TLS_PARAMETERS, minVersion: 'TLSv1.3' } as const;
+
 const SERVER_OPTIONS = ({ tls }: ApiOptions): ServerOptions => ({
   ...tls,
-  ...TLS_PARAMETERS,
+  ...CONTEXT_OPTIONS,
   requestCert: true,
   rejectUnauthorized: true,
-  minVersion: 'TLSv1.3',
   handshakeTimeout: limits.HANDSHAKE_WITHIN_MS,
   connectionsCheckingInterval: limits.LOOK_EVERY_MS,
   maxHeaderSize: limits.HEADER_BYTES_MAX,

@@ -37,7 +37,7 @@ export interface RunningDesk {
   readonly port: number;
   readonly desk: Desk;
   readonly store: DeskStore;
-  /** Read the revocation lists and the registry again: what the process does on SIGHUP. */
+  /** Read trust, the own certificate and the registry again: what the process does on SIGHUP. */
   reload(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -129,6 +129,7 @@ export async function startDesk(parts: DeskParts): Promise<RunningDesk> {
       return api.stop();
     });
     trust.onRenewed(() => api.closeDistrusted());
+    trust.onServerKey((renewed) => api.setServerKey(renewed));
     const reload = async (): Promise<void> => {
       // Whoever was revoked is out before anything that may take its time.
       await trust.reload();

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import {
+  checkServerKey,
   createDeviceTrust,
   createOfficeTrust,
   type DeviceTrust,
@@ -13,6 +14,7 @@ import type { TenantId } from '../../../protocol/identity.ts';
 import { checkNoticeSize } from '../../../protocol/notice.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import { type ServerKey, ServerKeyFiles } from '../../runtime/server-key.ts';
 import type { CallerTrust } from '../api/server.ts';
 import type { DeviceAgreement, DeviceKeys, SignerTrust } from '../context.ts';
 import { deskError } from '../errors.ts';
@@ -29,10 +31,12 @@ export interface DeskTrust {
   readonly endings: readonly Ending[];
   /** What devices are told before each command; undefined where there is nothing. */
   readonly notice: () => Uint8Array | undefined;
-  /** Read CAs, revocation lists and the notice now. */
+  /** Read CAs, revocation lists, the notice and the own certificate now. */
   reload(): Promise<void>;
   /** `people` is called each time that other lists of the office are in force: somebody may not be believed any more. */
   onRenewed(people: () => void): void;
+  /** `put` is called each time that the own certificate is another. */
+  onServerKey(put: (renewed: ServerKey) => void): void;
   close(): void;
 }
 
@@ -74,7 +78,12 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
   });
   const notice = new NoticeFile(field.notice, log);
   await notice.reload();
-  const tls = loadDeskServerKey(config.tls, { tenant, development });
+  const serverKey = new ServerKeyFiles({
+    files: config.tls,
+    read: () => loadDeskServerKey(config.tls, { tenant, development }),
+    check: (renewed) => checkServerKey(renewed, { root: officeRoot, nowMs: clock.nowMs() }),
+    log,
+  });
   let renewed = (): void => undefined;
   const lists = [
     new CurrentTrust(people, { issuers: officeIssuers, lists: office.revocations }, log, () => renewed()),
@@ -82,6 +91,7 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
     notice,
   ];
   const reload = async (): Promise<void> => {
+    serverKey.renew();
     for (const each of lists) await each.reload();
   };
   const timer = setInterval(() => void reload(), reloadSeconds * 1_000).unref();
@@ -94,9 +104,10 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
     caller: (certificate) => people.caller(certificate),
     deviceKeys: (certificate, device) => devices.signer(certificate, { device, atMs: clock.nowMs() }),
     deviceAgreement: (certificate, device) => devices.agreement(certificate, { device, atMs: clock.nowMs() }),
-    tls: { ...tls, ca: officeRoot },
+    tls: { ...serverKey.inForce, ca: officeRoot },
     get endings() {
-      const server = { kind: 'certificate', what: 'server', notAfterMs: endOfCertificate(tls.cert) } as const;
+      const notAfterMs = endOfCertificate(serverKey.inForce.cert);
+      const server = { kind: 'certificate', what: 'server', notAfterMs } as const;
       return [server, ...people.endings, ...devices.endings];
     },
     notice: () => notice.bytes,
@@ -104,6 +115,7 @@ export async function openTrust(config: DeskConfig, clock: Clock, log: Log): Pro
     onRenewed(people) {
       renewed = people;
     },
+    onServerKey: (put) => serverKey.serve(put),
     close: () => clearInterval(timer),
   };
 }
