@@ -7,7 +7,7 @@ import { createDevelopmentPki } from './development.ts';
 import { issueDevice, issueDevices } from './devices.ts';
 import { parseDeviceIdentity, readDeviceIdentity, saveDeviceIdentity } from './identity.ts';
 import { derOf } from './pem.ts';
-import { revokeDevice } from './revoke.ts';
+import { holderOf, revokeDevice } from './revoke.ts';
 import { FARYS, FLUVIUS, NOW_MS, ORES } from './testing/field.ts';
 import { openssl, runOpenssl } from './testing/openssl.ts';
 import { createDeviceTrust, createTlsTrust, recipientOf } from './trust.ts';
@@ -84,7 +84,7 @@ describe('a device', () => {
 
   it('is not revoked past another process that holds the list', () => {
     const lock = `${layout.crl(ORES)}.lock`;
-    writeFileSync(lock, '');
+    writeFileSync(lock, holderOf(process.ppid));
     const identity = issueDevice(pki, { home: ORES, nowMs: NOW_MS });
     expect(() => revokeDevice(pki, identity, { nowMs: NOW_MS, lockWaitMs: 20 })).toThrow(
       code('ERR_PKI_BUSY'),

@@ -122,7 +122,7 @@ function tryLock(lock: string): boolean {
 }
 
 /** A process by its number and the moment of its start: numbers are given again. */
-function holderOf(pid: number): string {
+export function holderOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // proc(5): the 22nd field is the start time; the second, in parentheses, may hold anything.
