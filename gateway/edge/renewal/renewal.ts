@@ -145,6 +145,11 @@ export class Renewal {
     if (name !== undefined) void this.#inTurn(() => this.#attempt(name, true));
   }
 
+  /** The identity is another: a notice may have named another CA. What is due is looked at with the next tick. */
+  lookAgain(): void {
+    this.#lookAtMs = Number.NEGATIVE_INFINITY;
+  }
+
   /** `credential.renew` (Hardware.perform): now, whatever the clock says. */
   perform(name: DeviceKeyName): Promise<ActionResult> {
     return this.#inTurn(async (): Promise<ActionResult> => {
