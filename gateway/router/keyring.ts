@@ -116,7 +116,7 @@ export class Keyring {
       stamps.push(`${each.key}:${found?.ino}:${found?.size}:${found?.mtimeNs}`);
     }
     const stamp = stamps.join('\n');
-    if (stamp === this.#seen) return;
+    if (stamp === this.#seen && there.length > 0) return;
     if (there.length === 0 || there.length > SEALING_KEYS_MAX)
       throw routerError(
         'ERR_ROUTER_KEYS',
