@@ -3,6 +3,7 @@ export const BENCHES = {
   p1: '../p1.ts',
   pki: '../pki.ts',
   est: '../est.ts',
+  token: '../token.ts',
   bus: '../bus.ts',
   edge: '../edge.ts',
   router: '../router.ts',
