@@ -56,7 +56,18 @@ export class FleetRenewals {
     const server = this.#servers.get(home);
     if (server === undefined) return null;
     const { random, log, counters, clock = systemClock } = this.#options;
-    const renewal = new Renewal({ file, identity, server, development: true, clock, random, log, counters });
+    const renewal = new Renewal({
+      file,
+      identity,
+      server,
+      development: true,
+      clock,
+      random,
+      log,
+      counters,
+      // The round spreads them already.
+      limits: { startSpreadMs: 0 },
+    });
     this.#open.set(identity.device, renewal);
     const attend = (): void => void this.#attentive.set(identity.device, ATTENTIVE_SECONDS);
     renewal.onRenewed(attend);
@@ -66,7 +77,10 @@ export class FleetRenewals {
 
   /** Its identity changed: where a notice named another issuing CA, its keys may be due at once. */
   attend(device: DeviceId): void {
-    if (this.#open.has(device)) this.#attentive.set(device, ATTENTIVE_SECONDS);
+    const renewal = this.#open.get(device);
+    if (renewal === undefined) return;
+    renewal.lookAgain();
+    this.#attentive.set(device, ATTENTIVE_SECONDS);
   }
 
   async close(device: DeviceId): Promise<void> {
