@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject, randomBytes, sign, X509Certificate } 
 import { ECDSA_SHA256, parseCertificate } from '../../pki/certificate.ts';
 import { type KeyPair, newKeyPair } from '../../pki/certify.ts';
 import { contextTag, der, derBits, derOid, derUnsigned, TAG } from '../../pki/der.ts';
-import { toPem } from '../../pki/pem.ts';
+import { readPem, toPem } from '../../pki/pem.ts';
 import { CREDENTIAL_NAMES, type CredentialName } from '../../pki/request.ts';
 import { type DeviceIdentity, type Recipient, readNotice, recipientOf, withNotice } from '../../pki/trust.ts';
 import { sealUplink } from '../../protocol/envelope.ts';
@@ -51,6 +51,8 @@ export class YearDevice {
   readonly #world: YearWorld;
   readonly #ledger: Ledger;
   credentials: Credentials;
+  /** Whether it is going to try again by itself. */
+  trying = false;
   /** What it believes of its owners: what their notices said. */
   #identity: DeviceIdentity;
   /** Closed, and not sealed, since there is no certificate to sign under. */
@@ -74,7 +76,7 @@ export class YearDevice {
     this.#ledger = ledger;
     this.credentials = enrolByCode({ device, home, world, ledger }, code);
     this.#identity = blankIdentity({ device, home, guests, root: world.root.certificatePem });
-    for (const owner of this.owners) this.#take(owner, world.of(owner).notice);
+    for (const owner of this.owners) this.#take(owner, world.of(owner).sealing.notice);
   }
 
   get waiting(): number {
@@ -98,11 +100,13 @@ export class YearDevice {
   /** The last messages, as somebody who listens at the device has them. */
   recorded: readonly Waiting[] = [];
 
-  /** A day is over, for each owner: sealed at once, or as soon as there is a certificate again. */
+  /** A day is over, once, for each owner: sealed at once, or as soon as there is a certificate again. */
   close(day: number, value: number): void {
     for (const owner of this.owners) {
       const sequence = SEQUENCE_OF_DAY_0 + day;
-      this.#ledger.closed.set(this.#keyOf(owner, sequence), thousandths(value));
+      const key = this.#keyOf(owner, sequence);
+      if (this.#ledger.closed.has(key)) continue;
+      this.#ledger.closed.set(key, thousandths(value));
       this.#open.push({ owner, day, sequence, value });
     }
     this.#sealOpen();
@@ -152,6 +156,13 @@ export class YearDevice {
     this.#identity = withNotice(this.#identity, notices.of(this.#world, owner, notice));
   }
 
+  /** Whether its operator has an issuing CA that came after the one of its certificates. */
+  get isOfAFormerCa(): boolean {
+    const [, issuer] = readPem('CERTIFICATE', this.#identity.owners[this.home]!.certificate);
+    const { authorityKeyId } = parseCertificate(this.credentials.tls.certificate);
+    return parseCertificate(issuer!).subjectKeyId !== authorityKeyId;
+  }
+
   /** New keys for all three uses, by the certificate in use. @returns why not */
   renew(answerLost: boolean): string | null {
     const { device, home } = this;
@@ -161,7 +172,7 @@ export class YearDevice {
       for (const use of CREDENTIAL_NAMES) {
         const pair = newKeyPair();
         const request = requestOf(pair, device);
-        const { enrolment } = this.#world.of(home).cas[0]!;
+        const { enrolment } = this.#world.of(home).ca;
         const first = enrolment.again(use, peer, request);
         // It has written the key down and asks again: one certificate, however often.
         const issued = answerLost ? enrolment.again(use, peer, request) : first;
@@ -181,6 +192,7 @@ export class YearDevice {
   enrolAnew(code: string): void {
     const { device, home } = this;
     this.credentials = enrolByCode({ device, home, world: this.#world, ledger: this.#ledger }, code);
+    for (const owner of this.owners) this.#take(owner, this.#world.of(owner).sealing.notice);
   }
 
   #keyOf(owner: TenantId, sequence: number): ReadingKey {
@@ -309,7 +321,7 @@ function enrolByCode(
   code: string,
 ): Credentials {
   const { device, home, world, ledger } = about;
-  const { enrolment } = world.of(home).cas[0]!;
+  const { enrolment } = world.of(home).ca;
   const made = CREDENTIAL_NAMES.map((use) => {
     const pair = newKeyPair();
     const { certificate, serial } = enrolment.byCode(use, code, requestOf(pair, device));

@@ -11,10 +11,12 @@ import {
   CA_DOWN,
   DAY_MS,
   FLUVIUS,
+  LIFE_DAYS,
   ORES,
   type PlannedMeter,
   PUBLISHER_DOWN,
   planYear,
+  RELOAD_MS,
   type Role,
   YEAR_DAYS,
   type YearOptions,
@@ -35,11 +37,16 @@ export interface YearResult {
 
 /** When a tenant's keys change: the sealing key of one, the issuing CA of the other and of the first. */
 const SEALING_ROLL = { tenant: ORES, day: 120, destroyDay: 120 + 70 } as const;
+const CA_ROLL = { tenant: FLUVIUS, day: 150, destroyDay: 150 + 70, retireDay: 150 + 90 } as const;
+/** How soon a device renews that hears of a new issuing CA: a sixtieth of its certificates' life, and half of that at least. */
+const AFTER_NEW_CA_DAYS = LIFE_DAYS / 60;
 
 const HOUR_MS = 3_600_000;
 const CODE_VALID_MS = 30 * DAY_MS;
 /** How often the CAs publish by themselves: each hour in production. */
 const PUBLISH_EVERY_MS = DAY_MS;
+/** Nothing is closed any more, and whoever expired in the last days is visited and delivers. */
+const EPILOGUE_DAYS = 18;
 const ANSWER_LOST = 0.05;
 const TRIES_OF_A_STRANGER = 10;
 /** Nobody waits longer than this for an MDM that is busy now and then. */
@@ -104,7 +111,8 @@ class Year {
   }
 
   async #run(): Promise<void> {
-    for (let next = this.#queue.next(); next !== undefined; next = this.#queue.next()) {
+    const endMs = atDay(YEAR_DAYS + EPILOGUE_DAYS);
+    for (let next = this.#queue.next(); next !== undefined && next.atMs <= endMs; next = this.#queue.next()) {
       this.#world.advance(next.atMs);
       await next.run();
     }
@@ -113,7 +121,11 @@ class Year {
   #planOperators(): void {
     const { tenant, day, destroyDay } = SEALING_ROLL;
     this.#at(day, () => this.#world.rollSealingKey(tenant));
-    this.#at(destroyDay, () => this.#world.destroyOldSealingKeys(tenant));
+    this.#at(destroyDay, () => this.#world.destroyFormerSealingKey(tenant));
+    this.#at(CA_ROLL.day, () => this.#world.bringIssuingCa(CA_ROLL.tenant));
+    this.#queue.add(atDay(CA_ROLL.day) + 2 * RELOAD_MS, () => this.#world.useIssuingCa(CA_ROLL.tenant));
+    this.#at(CA_ROLL.destroyDay, () => this.#world.destroyFormerSealingKey(CA_ROLL.tenant));
+    this.#at(CA_ROLL.retireDay, () => this.#world.retireIssuingCa(CA_ROLL.tenant));
     const publish = (): void => {
       const today = this.#today();
       if (today < PUBLISHER_DOWN.fromDay || today > PUBLISHER_DOWN.toDay) this.#world.publish();
@@ -128,7 +140,7 @@ class Year {
 
   #newDevice({ home, guests }: PlannedMeter): YearDevice {
     const device = newDeviceName();
-    const { register } = this.#world.of(home);
+    const { register } = this.#world.of(home).ca;
     register.devices.add({ device, home, guests }, 'test');
     return new YearDevice({
       device,
@@ -143,7 +155,7 @@ class Year {
   #codeFor(device: YearDevice['device'], home: TenantId): string {
     return this.#world
       .of(home)
-      .register.devices.newCode(device, this.#world.nowMs + CODE_VALID_MS, 'installer');
+      .ca.register.devices.newCode(device, this.#world.nowMs + CODE_VALID_MS, 'installer');
   }
 
   #install(plan: PlannedMeter): void {
@@ -162,11 +174,20 @@ class Year {
     const { device, plan } = meter;
     device.close(day, 1_000_000 + plan.at * 1_000 + day);
     await this.#wake(meter);
-    // What an MDM had no time for goes an hour later.
-    if (device.waiting > 0 && !this.#isAway(plan.role))
-      this.#queue.add(this.#world.nowMs + HOUR_MS, () =>
-        device === meter.device ? this.#wake(meter) : undefined,
-      );
+    this.#tryLater(meter);
+  }
+
+  /** What an MDM had no time for goes an hour later, and then ever more seldom. */
+  #tryLater(meter: Meter, delayMs = HOUR_MS): void {
+    const { device, plan } = meter;
+    if (device.waiting === 0 || device.trying || this.#isAway(plan.role)) return;
+    device.trying = true;
+    this.#queue.add(this.#world.nowMs + delayMs, async () => {
+      device.trying = false;
+      if (device !== meter.device) return;
+      await this.#wake(meter);
+      this.#tryLater(meter, Math.min(2 * delayMs, DAY_MS));
+    });
   }
 
   #isAway(role: Role): boolean {
@@ -174,9 +195,12 @@ class Year {
     return role.kind === 'away' && today >= role.fromDay && today < role.toDay;
   }
 
-  async #wake({ device, plan }: Meter): Promise<void> {
+  async #wake(meter: Meter): Promise<void> {
+    const { device, plan } = meter;
     if (this.#isAway(plan.role)) return;
+    const before = device.isOfAFormerCa;
     await device.wake();
+    if (device.isOfAFormerCa && !before) this.#leaveFormerCa(meter);
   }
 
   /** Until nothing waits: somebody stands beside the meter, or the year is over. */
@@ -184,11 +208,21 @@ class Year {
     for (let left = WAKES_MAX; left > 0 && meter.device.waiting > 0; left -= 1) await this.#wake(meter);
   }
 
-  #planRenewal(meter: Meter): void {
+  /** It has heard of a new CA, and does not wait for two thirds of its certificates' life. */
+  #leaveFormerCa(meter: Meter): void {
+    this.#ledger.count('heard of a new CA');
+    this.#planRenewal(meter, this.#world.nowMs + (0.5 + this.#random() / 2) * AFTER_NEW_CA_DAYS * DAY_MS);
+  }
+
+  #planRenewal(
+    meter: Meter,
+    dueMs = meter.device.credentials.tls.notBeforeMs + meter.plan.renewAfterDays * DAY_MS,
+  ): void {
     const { device } = meter;
-    const dueMs = device.credentials.tls.notBeforeMs + meter.plan.renewAfterDays * DAY_MS;
+    const { serial } = device.credentials.tls;
     const renew = async (): Promise<void> => {
-      if (device !== meter.device || this.#today() > YEAR_DAYS) return;
+      // Another renewal came first, or another device.
+      if (device !== meter.device || serial !== device.credentials.tls.serial) return;
       const today = this.#today();
       const isBlocked =
         (today >= CA_DOWN.fromDay && today < CA_DOWN.toDay) ||
@@ -219,7 +253,9 @@ class Year {
   }
 
   #planRole(meter: Meter, role: Role): void {
-    if (role.kind === 'away') this.#at(role.toDay, () => this.#wake(meter));
+    // It is there again: the day that is over goes with the others, and it hears what happened meanwhile.
+    if (role.kind === 'away')
+      this.#at(role.toDay + 0.5, () => this.#closeAndSend(meter, Math.floor(role.toDay) - 1));
     if (role.kind === 'replaced') {
       this.#at(role.day, () => this.#replace(meter));
       this.#at(role.foundDay, () => {
@@ -274,8 +310,7 @@ class Year {
   }
 
   #revokeAll({ device, home }: YearDevice, reason: 'superseded' | 'keyCompromise'): void {
-    for (const { authority } of this.#world.of(home).cas)
-      authority.revokeDevice(device, { reason, by: 'operator' });
+    this.#world.of(home).ca.authority.revokeDevice(device, { reason, by: 'operator' });
     this.#ledger.revoked(this.#ledger.serialsOf(device), this.#world.nowMs);
   }
 
@@ -284,11 +319,13 @@ class Year {
     await this.#empty(meter);
     const before = this.#ledger.serialsOf(device.device);
     device.enrolAnew(this.#codeFor(device.device, device.home));
-    const { cas } = this.#world.of(device.home);
+    this.#planRenewal(meter);
+    const { authority } = this.#world.of(device.home).ca;
+    const { certificates } = authority.register;
+    // What a retired CA certified is believed by nobody, and stands on no list.
     for (const serial of before)
-      for (const { authority } of cas)
-        if (authority.register.certificates.find(authority.keyId, serial) !== undefined)
-          authority.revoke(serial, { reason: 'keyCompromise', by: 'operator' });
+      if ([...authority.keyIds].some((keyId) => certificates.find(keyId, serial) !== undefined))
+        authority.revoke(serial, { reason: 'keyCompromise', by: 'operator' });
     this.#ledger.revoked(before, this.#world.nowMs);
     this.#ledger.count('taken back after new keys');
   }
@@ -311,4 +348,3 @@ class Year {
 
 /** Publishing begins with the first device. */
 const RENEWED_BEFORE_DAYS = 209;
-void FLUVIUS;

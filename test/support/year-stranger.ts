@@ -67,7 +67,7 @@ export class Stranger {
     let why: string | null = null;
     try {
       const peer = new X509Certificate(tls.certificate);
-      const { enrolment } = this.#world.of(this.#home).cas[0]!;
+      const { enrolment } = this.#world.of(this.#home).ca;
       const { certificate, serial } = enrolment.again('sign', peer, requestOf(pair, this.#device));
       this.#ledger.issued(this.#device, serial);
       this.#signers.push(credentialOf(pair, certificate));

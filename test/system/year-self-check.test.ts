@@ -42,4 +42,10 @@ describe('the judge of the year', () => {
     expect(judgement.lost.length).toBeGreaterThan(0);
     expect(except(judgement, 'lost')).toEqual(INNOCENT);
   });
+
+  it('finds the devices that nobody believes any more, where an old issuing CA goes before they left it', async () => {
+    const { judgement } = await liveYear(SMALL, { hastyCa: true });
+    expect(judgement.lost.length).toBeGreaterThan(0);
+    expect(judgement).toMatchObject({ twice: [], altered: [], invented: [], acceptedLate: [] });
+  });
 });

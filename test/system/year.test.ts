@@ -4,8 +4,8 @@ import { BOUND_MS } from '../support/year-plan.ts';
 import { liveYear, type YearResult } from '../support/year-run.ts';
 
 /**
- * A year of devices whose certificates end, are renewed, replaced, stolen and taken back, while an operator's keys
- * change, its CA is down for three weeks and nobody publishes lists for nine days. Real are the register, the CA, the
+ * A year of devices whose certificates end, are renewed, replaced, stolen and taken back, while one operator's sealing key
+ * changes and another's issuing CA, the CAs are down for three weeks and nobody publishes lists for nine days. Real are the register, the CA, the
  * logic of EST, the keys, the lists, the notices, the front's verdict and the router's pipeline; the clock is simulated,
  * and there are no sockets (docs/adr/0189).
  *
@@ -57,6 +57,7 @@ describe(`a year of ${options.devices} devices (HES_SEED=${options.seed} HES_DEV
     ])
       expect(of(what), String(what)).toBeGreaterThan(0);
     expect(of(/CRL_STALE/)).toBeGreaterThan(0);
+    expect(of(/^heard of a new CA/)).toBeGreaterThan(devices / 4);
     // The stolen keys did work, until they were taken back.
     expect(of(/^stranger: delivered/)).toBeGreaterThan(0);
     expect(of(/^front \(stranger\): opened/)).toBeGreaterThan(0);
