@@ -21,6 +21,8 @@ const STATUSES: Readonly<Partial<Record<PkiErrorCode, number>>> = {
 /** What is not in the table is our own fault, and nobody outside is told what. */
 export function answerOf(error: unknown): { readonly status: number; readonly text: string } {
   const code = isHesError(error) ? error.code : '';
+  // A token that is away comes back, and whoever asked comes again.
+  if (code.startsWith('ERR_HSM_')) return { status: 503, text: 'the request cannot be served now\n' };
   const status = STATUSES[code as PkiErrorCode] ?? 500;
   if (!isHesError(error) || status === 500) return { status, text: 'the request failed here\n' };
   return { status, text: `${error.code}: ${error.message}\n` };

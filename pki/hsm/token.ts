@@ -28,9 +28,20 @@ export function tokenAgreement({ place, key }: TokenKey): (point: Uint8Array) =>
   return (point) => pool.ask({ op: 'agree', key, point });
 }
 
+/** One that dies is replaced by whoever asks next. */
+function newThread(place: TokenPlace): TokenThread {
+  const thread = new TokenThread(place);
+  const forget = (): void => {
+    for (const [name, kept] of THREADS) if (kept === thread) THREADS.delete(name);
+  };
+  thread.worker.on('error', forget);
+  thread.worker.on('exit', forget);
+  return thread;
+}
+
 /** Ask and wait. @throws ERR_HSM_* */
 export function askToken(place: TokenPlace, request: TokenRequest): Uint8Array<ArrayBuffer> {
-  return kept(THREADS, place, (where) => new TokenThread(where)).askNow(request, SIGN_WITHIN_MS);
+  return kept(THREADS, place, newThread).askNow(request, SIGN_WITHIN_MS);
 }
 
 export const tokenSigner = ({ place, key }: TokenKey): TokenSigner => ({
