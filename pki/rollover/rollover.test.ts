@@ -4,18 +4,15 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { TenantId } from '../../protocol/identity.ts';
 import { brokenRow } from '../ca/audit.ts';
-import { createProductionPki } from '../ca/ceremony.ts';
 import { openPki, tenantAuthorities } from '../ca/open.ts';
 import { newKeyPair } from '../certify.ts';
 import { createDevelopmentPki, type DeviceIdentity, issueDevice } from '../development.ts';
-import { encryptKey } from '../encrypted-key.ts';
 import { pkiLayout } from '../layout.ts';
 import { derOf } from '../pem.ts';
 import { applyNotice, createTlsTrust, loadSealingKey, recipientOf } from '../trust.ts';
 import type { RolloverKind } from './plan.ts';
 import {
   finishRollover,
-  OVERLAP_DAYS_MIN,
   type RolloverContext,
   startRollover,
   switchRollover,
@@ -222,60 +219,5 @@ describe('the roll-over of the issuing CA of the office', () => {
     finishRollover(context);
     expect(officeOf()).toBe(1);
     expect(existsSync(layout.office.former(ORES).key)).toBe(false);
-  });
-});
-
-describe('in production', () => {
-  const secret = (name: string) => `${name} horse battery staple`;
-  const passphrases = { root: secret('root'), ca: secret('ca'), service: secret('service') };
-  const directory = join(home, 'production');
-  createProductionPki({
-    directory,
-    tenants: [ORES],
-    nowMs: START_MS,
-    passphrases,
-    frontHosts: ['front.example.net'],
-    deskHosts: () => ['desk.example.net'],
-  });
-  const time = { nowMs: START_MS };
-  const context: RolloverContext = {
-    open: () => openPki({ directory, nowMs: time.nowMs, passphrase: passphrases.ca }),
-    tenant: ORES,
-    clock: { nowMs: () => time.nowMs },
-    by: 'test',
-  };
-  const options = {
-    kind: 'field' as const,
-    keep: (pem: string, kind: 'ca' | 'service') => encryptKey(pem, passphrases[kind]),
-    rootPassphrase: passphrases.root,
-    leadMs: 0,
-    overlapMs: OVERLAP_DAYS_MIN * DAY_MS,
-  };
-
-  it('an overlap that is shorter than the oldest reading needs is refused', () => {
-    expect(() => startRollover(context, { ...options, overlapMs: options.overlapMs - 1 })).toThrow(
-      code('ERR_ROLLOVER_EARLY'),
-    );
-  });
-
-  it('needs the passphrase of the root, and leaves every key encrypted', () => {
-    expect(() => startRollover(context, { ...options, rootPassphrase: passphrases.ca })).toThrow(
-      code('ERR_PKI_PASSPHRASE'),
-    );
-    startRollover(context, options);
-    const plan = switchRollover(context);
-    const layout = pkiLayout(directory);
-    for (const file of [
-      layout.issuing(ORES).key,
-      layout.former(ORES).key,
-      layout.sealing(ORES, plan.kid!.new).key,
-    ])
-      expect(readFileSync(file, 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY');
-    const files = { ...layout.sealing(ORES, plan.kid!.new) };
-    expect(loadSealingKey(files, { tenant: ORES, passphrase: passphrases.service }).kid).toBeDefined();
-    expect(() => finishRollover(context)).toThrow(code('ERR_ROLLOVER_EARLY'));
-    time.nowMs += OVERLAP_DAYS_MIN * DAY_MS;
-    finishRollover(context);
-    expect(existsSync(layout.former(ORES).key)).toBe(false);
   });
 });
