@@ -4,6 +4,7 @@ import type { SigningAuthority } from './certify.ts';
 import { makeCrl } from './crl.ts';
 import { createDeviceTrust } from './device-trust.ts';
 import { officeIssuingUri, personUri, sealingUri } from './names.ts';
+import { officeTrustOf } from './office/device.ts';
 import { createOfficeTrust } from './office/trust.ts';
 import { toPem } from './pem.ts';
 import { PROFILES } from './profiles.ts';
@@ -101,7 +102,15 @@ const PLACES: readonly Place[] = [
   {
     at: 'a meter that is commanded',
     ground: { ...person, profile: PROFILES.personSign, wrongProfile: 'personTls' },
-    open: () => people().signer,
+    // It reads no list: its operator's notice told it who was revoked.
+    open: () =>
+      officeTrustOf(
+        {
+          office: { root: officeRoot.certificatePem, issuers: { [ORES]: officeIssuing.certificatePem } },
+          revokedPeople: { [ORES]: [SERIAL.toString('hex')] },
+        },
+        { clock: { nowMs: () => NOW_MS } },
+      ).signer,
   },
 ];
 const ROWS = BAD_CERTIFICATES.map((row) => ({ ...row, row }));
