@@ -15,6 +15,7 @@ import {
   type BadRow,
   type Ground,
   rightBut,
+  sameSerial,
 } from '../../pki/testing/bad-certificates.ts';
 import type { DeviceIdentity } from '../../pki/trust.ts';
 import { deviceUri } from '../../protocol/identity.ts';
@@ -136,6 +137,19 @@ describe('the front', () => {
     expect(line.received).toHaveLength(0);
     await until(reason, () => counters.get(reason) === (before[reason] ?? 0) + 1);
   });
+
+  it('refuses a second certificate under the serial number of one in use', async () => {
+    const [first, second] = sameSerial(ground());
+    const { counters } = world.headEnd;
+    const line = await connectAs(ground(), { ...first, between: '' });
+    expect(line.of(0x20)[0]?.[1]).toBe(0);
+    await line.leave();
+    const before = counters.get('refused.certificate-untrusted');
+    const other = await connectAs(ground(), { ...second, between: '' });
+    await other.untilClosed();
+    expect(other.received).toHaveLength(0);
+    await until('it is refused', () => counters.get('refused.certificate-untrusted') === before + 1);
+  });
 });
 
 describe('a router', () => {
@@ -177,6 +191,17 @@ describe('a router', () => {
       ),
     );
     expect(world.headEnd.records(ORES)).toEqual([]);
+  });
+
+  it('refuses a second certificate under the serial number of one in use', async () => {
+    const [first, second] = sameSerial(ground());
+    const counters = world.headEnd.routerCounters(ORES);
+    const delivered = counters.get('delivered');
+    await send({ ...first, between: '' }, first.privateKey);
+    await until('the first is believed', () => counters.get('delivered') === delivered + 1);
+    const before = counters.get('refused.identity');
+    await send({ ...second, between: '' }, second.privateKey);
+    await until('the second is not', () => counters.get('refused.identity') === before + 1);
   });
 });
 
