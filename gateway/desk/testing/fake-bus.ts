@@ -16,6 +16,7 @@ export interface Sent {
   readonly home: TenantId;
   /** Empty where it only asks whether the device is there. */
   readonly sealed: Uint8Array;
+  readonly notice?: Uint8Array;
 }
 
 /** What the front does with a request: an answer, or the code of a failure of the bus. */
@@ -29,8 +30,9 @@ export function fakeBus(tenant: TenantId, front: FrontBehaviour) {
   const bus: TenantBus = {
     tenant,
     async request({ device, body }: BusRequest) {
-      const { home, sealed } = decodeDownlink(body);
-      const asked = { device, home, sealed: Uint8Array.from(sealed) };
+      const { home, sealed, notice } = decodeDownlink(body);
+      const told = notice === undefined ? {} : { notice: Uint8Array.from(notice) };
+      const asked = { device, home, sealed: Uint8Array.from(sealed), ...told };
       sent.push(asked);
       const answer = await behave(asked);
       if (answer.startsWith('ERR_BUS_')) throw new HesError(answer, 'as the test has it');
