@@ -8,7 +8,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import type { AuditActor, AuditEntry, AuditEvent } from './audit/row.ts';
 import { deskError } from './errors.ts';
-import { type Cause, step } from './lifecycle/transitions.ts';
+import { type Cause, refuserOf, step } from './lifecycle/transitions.ts';
 import type { DeskPolicy } from './policy.ts';
 import type { Meter } from './registry/meter.ts';
 import type { CommandChange, DeskStore, DeskTransaction, Evidence, StoredCommand } from './store/port.ts';
@@ -109,10 +109,17 @@ export async function move(
   const { change = {}, evidence, code } = circumstances;
   const { nowMs, transaction } = work;
   const state = step(command.state, cause);
+  const refusedBy = refuserOf(cause);
   const changed = await transaction.change(
     command.id,
     command.state,
-    { ...change, ...(code === undefined ? {} : { code }), state, changedAtMs: nowMs },
+    {
+      ...change,
+      ...(code === undefined ? {} : { code }),
+      ...(refusedBy === undefined ? {} : { refusedBy }),
+      state,
+      changedAtMs: nowMs,
+    },
     evidence,
   );
   const entry = entryOf(command, cause, { ...circumstances, atMs: nowMs });

@@ -258,7 +258,11 @@ describe('a command on its way', () => {
     await world.approve(cut);
     world.clock.set(Date.parse('2027-11-01T00:30:00Z'));
     expect(await world.desk.claim(METER)).toBeUndefined();
-    expect((await world.desk.show(cut.id)).stored).toMatchObject({ state: 'refused', code: 'protected' });
+    expect((await world.desk.show(cut.id)).stored).toMatchObject({
+      state: 'refused',
+      code: 'protected',
+      refusedBy: 'desk',
+    });
   });
 });
 
@@ -298,6 +302,7 @@ describe('an answer', () => {
     expect(await world.desk.outcome({ device: METER, signed: answer })).toMatchObject({
       state: 'refused',
       code: 'unsupported',
+      refusedBy: 'device',
     });
     const rows = (await world.store.auditHead()).n;
     await world.desk.outcome({ device: METER, signed: answer });

@@ -17,6 +17,8 @@ export const COMMAND_VIEW = z.looseObject({
   type: z.custom<CommandType>(isCommandType),
   state: z.string(),
   code: text,
+  /** Whose refusal it was; a desk of before does not say it. */
+  refusedBy: text.optional(),
   person: z.string(),
   role: z.string(),
   approver: text,

@@ -5,7 +5,7 @@ import type { CommandView } from '../desk-client/views.ts';
 /** Commands for people. */
 
 /** What a state means, and why it is so. */
-export function stateLine(view: Pick<CommandView, 'state' | 'code' | 'attempts'>): string {
+export function stateLine(view: Refusal & Pick<CommandView, 'state'>): string {
   const { state, code } = view;
   const says =
     state === 'refused'
@@ -17,13 +17,23 @@ export function stateLine(view: Pick<CommandView, 'state' | 'code' | 'attempts'>
   return `${state}: the command ${says}${why}`;
 }
 
+type Refusal = Pick<CommandView, 'code' | 'attempts' | 'refusedBy'>;
+
 /** For what a desk looks at before it sends; the meter looks at it again, and gives the same codes. */
 const GUARDED = ['airplane', 'arguments', 'prepaid', 'protected'] satisfies readonly ResultCode[];
 
-/** By whom: what was never sent, no meter can have refused, and for most reasons a desk refuses nothing that waits. */
-function refusedBy({ code, attempts }: Pick<CommandView, 'code' | 'attempts'>): string {
-  if (attempts === 0) return 'was refused by a guard of the desk, and never sent';
-  if (code !== null && !(GUARDED as readonly string[]).includes(code)) return 'was refused by the meter';
+const BY_DESK = 'was refused by a guard of the desk';
+const BY_METER = 'was refused by the meter';
+
+/**
+ * By whom, as the desk says. One of before says nothing: then, what was never sent, no meter can have refused, and for
+ * most reasons a desk refuses nothing that waits.
+ */
+function refusedBy({ code, attempts, refusedBy: said }: Refusal): string {
+  if (said === 'device') return BY_METER;
+  if (attempts === 0) return `${BY_DESK}, and never sent`;
+  if (said === 'desk') return `${BY_DESK}, before it was sent again`;
+  if (code !== null && !(GUARDED as readonly string[]).includes(code)) return BY_METER;
   return STATES.refused.says;
 }
 

@@ -29,6 +29,7 @@ const stored = (number: number): StoredCommand => ({
   retryAtMs: null,
   answerDueMs: null,
   code: null,
+  refusedBy: null,
   late: null,
 });
 const codeOf = (act: () => unknown): string => {

@@ -5,6 +5,7 @@ import { PLANS, type Plan } from '../../../protocol/command/tariff.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { Medium } from '../../../protocol/reading.ts';
 import { STORED_STATES, type StoredState } from '../lifecycle/states.ts';
+import { REFUSERS } from '../lifecycle/transitions.ts';
 import { BREAKER_STATES, CREDIT_MODES, type Meter } from '../registry/meter.ts';
 import { recipientOfCertificate } from '../registry/recipient.ts';
 import type { StoredCommand } from '../store/port.ts';
@@ -53,6 +54,8 @@ export const commandView = z.strictObject({
   state,
   /** Why it did not go, in the words of the command table. */
   code: resultCode.nullable(),
+  /** Whose refusal it was: of the device, by its signature, or of a guard of the desk. Null where it is none. */
+  refusedBy: z.enum(REFUSERS).nullable(),
   person: z.string(),
   role,
   approver: z.string().nullable(),
@@ -119,13 +122,15 @@ function keyOf(meter: Meter): z.input<typeof shownMeter>['key'] {
 }
 
 export function viewOfCommand(command: StoredCommand): CommandView {
-  const { id, device, type, state, code, person, role, approver, attempts, reason, late } = command;
+  const { id, device, type, state, code, refusedBy, person, role, approver, attempts, reason, late } =
+    command;
   return {
     id,
     device,
     type,
     state,
     code,
+    refusedBy,
     person,
     role,
     approver,

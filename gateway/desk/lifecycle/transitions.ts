@@ -21,6 +21,10 @@ export const ACTORS = {
 } as const;
 export type Actor = keyof typeof ACTORS;
 
+/** Who refuses: a device by its signed outcome, or a guard of the desk before it was sent. */
+export const REFUSERS = ['device', 'desk'] as const satisfies readonly Actor[];
+export type Refuser = (typeof REFUSERS)[number];
+
 interface Transition {
   readonly from: readonly CommandState[];
   readonly to: StoredState;
@@ -94,6 +98,12 @@ export function step(from: CommandState, cause: Cause): StoredState {
       context: { state: from, cause },
     });
   return to;
+}
+
+/** Whose refusal a cause is; undefined where it is none. */
+export function refuserOf(cause: Cause): Refuser | undefined {
+  const { to, by }: Transition = TRANSITIONS[cause];
+  return to === 'refused' ? REFUSERS.find((refuser) => refuser === by) : undefined;
 }
 
 /** As arrows of a diagram. */

@@ -106,6 +106,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         retryAtMs: null,
         answerDueMs: null,
         code: null,
+        refusedBy: null,
         late: null,
       });
       const { payload, signed } = (await store.evidence(idOf(1)))!;
@@ -129,6 +130,18 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         await move(index + 1, 'queued', state);
         for (const to of STORED_STATES.filter((each) => each !== state))
           expect(await codeOf(move(index + 1, state, to)), `${state} → ${to}`).toBe('ERR_DESK_STORE');
+      }
+    });
+
+    it('keeps whose refusal it was', async () => {
+      for (const [number, refusedBy] of [
+        [1, 'device'],
+        [2, 'desk'],
+      ] as const) {
+        await insert(number);
+        const change = { state: 'refused', changedAtMs: T0_MS + 9, refusedBy } as const;
+        await store.transaction((transaction) => transaction.change(idOf(number), 'queued', change));
+        expect(await store.command(idOf(number))).toMatchObject({ state: 'refused', refusedBy });
       }
     });
 

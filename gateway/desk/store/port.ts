@@ -9,6 +9,7 @@ import type { AuditEntry, AuditHead, AuditRow } from '../audit/row.ts';
 import type { Usage, UsageKind } from '../audit/usage.ts';
 import type { CampaignReads, CampaignTransaction } from '../campaigns/store/port.ts';
 import type { StoredState } from '../lifecycle/states.ts';
+import type { Refuser } from '../lifecycle/transitions.ts';
 import type { CreditMode, Meter } from '../registry/meter.ts';
 
 /**
@@ -45,6 +46,7 @@ export interface CommandChange {
   readonly retryAtMs?: number | null;
   readonly answerDueMs?: number | null;
   readonly code?: ResultCode | null;
+  readonly refusedBy?: Refuser;
 }
 
 export interface StoredCommand extends NewCommand {
@@ -56,6 +58,8 @@ export interface StoredCommand extends NewCommand {
   readonly retryAtMs: number | null;
   readonly answerDueMs: number | null;
   readonly code: ResultCode | null;
+  /** Null where it was not refused. */
+  readonly refusedBy: Refuser | null;
   /** What a device said when the command had ended here: shown beside the state, which stays. */
   readonly late: { readonly state: OutcomeState; readonly code: ResultCode | null } | null;
 }

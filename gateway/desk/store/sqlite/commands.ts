@@ -55,6 +55,7 @@ const CHANGEABLE = [
   'retryAtMs',
   'answerDueMs',
   'code',
+  'refusedBy',
 ] as const;
 
 /** Evidence has no name of its own: it lies in the order of proposal, and beside no index that it would bloat. */

@@ -149,8 +149,15 @@ CREATE TABLE withdrawnMeters (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Whose a refusal was, also of those before: the audit has said it all along. */
+const VERSION_5 = `
+ALTER TABLE commands ADD COLUMN refusedBy TEXT;
+UPDATE commands SET refusedBy = CASE audit.actorKind WHEN 'device' THEN 'device' ELSE 'desk' END
+  FROM audit WHERE audit.toState = 'refused' AND audit.command = commands.id AND commands.state = 'refused';
+`;
+
 /** Each makes its version out of the one before; one that was released does not change any more. */
-export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, CAMPAIGNS_SCHEMA, VERSION_4];
+export const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2, CAMPAIGNS_SCHEMA, VERSION_4, VERSION_5];
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 function versionOf(database: DatabaseSync): number {

@@ -76,6 +76,38 @@ describe('the file of a desk', () => {
     }
   });
 
+  it('says of old refusals, too, whose they were', async () => {
+    path = join(directory, 'refusals.sqlite');
+    const old = new DatabaseSync(path);
+    for (const step of MIGRATIONS.slice(0, 4)) old.exec(step);
+    old.exec('PRAGMA user_version = 4');
+    const states = [
+      ['refused', 'device'],
+      ['refused', 'desk'],
+      ['executed', 'device'],
+    ] as const;
+    for (const [at, [state, actor]] of states.entries()) {
+      const { id, device, type, person, role, digest } = newCommand(at + 1);
+      old
+        .prepare(
+          `INSERT INTO commands (id, device, type, thing, state, person, role, counter, notBefore, expiry, digest,
+             proposedAtMs, changedAtMs) VALUES (?, ?, ?, 'read', ?, ?, ?, 1, 1, 2, ?, 1, 1)`,
+        )
+        .run(id, device, type, state, person, role, digest);
+      old
+        .prepare(
+          `INSERT INTO audit (atMs, event, actorKind, command, toState, previous, hash)
+             VALUES (1, ?, ?, ?, ?, '', '')`,
+        )
+        .run(actor === 'desk' ? 'guarded' : state, actor, id, state);
+    }
+    old.close();
+    const store = openSqliteStore({ path, tenant: ORES });
+    for (const [at, expected] of ['device', 'desk', null].entries())
+      expect((await store.command(idOf(at + 1)))!.refusedBy).toBe(expected);
+    await store.close();
+  });
+
   it('is its owner’s alone', async () => {
     const store = openSqliteStore({ path, tenant: ORES });
     await store.transaction((transaction) => transaction.audit(auditEntry()));
