@@ -134,7 +134,7 @@ export async function startEst(options: EstOptions): Promise<EstServer> {
     } catch (error) {
       const { status, text } = answerOf(error);
       count(`est.refused.${status}`);
-      if (status === 500) onFault(error);
+      if (status >= 500) onFault(error);
       if (response.destroyed || response.headersSent) return void response.destroy();
       if (status === 401) response.setHeader('www-authenticate', 'Basic realm="one-time code"');
       if (status === 503) response.setHeader('retry-after', limits.RETRY_AFTER_SECONDS);
