@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Child, ChildSpec } from '../../gateway/runtime/child.ts';
@@ -126,8 +126,8 @@ describe.skipIf(SOFTHSM === undefined)('a router with its sealing key in a token
     // As if it were pulled: what the module keeps of it is gone until it comes back.
     const tokens = join(soft.directory, 'tokens');
     const away = join(soft.directory, 'away');
-    cpSync(tokens, away, { recursive: true });
-    for (const name of readdirSync(tokens)) rmSync(join(tokens, name), { recursive: true });
+    renameSync(tokens, away);
+    mkdirSync(tokens);
 
     const ended = Promise.withResolvers<unknown>();
     const spec = headEnd.fleetSpec({
@@ -145,7 +145,8 @@ describe.skipIf(SOFTHSM === undefined)('a router with its sealing key in a token
     expect(headEnd.records(ORES)).toEqual([]);
     expect(countOf(router, /^(delivered|refused\.(envelope|signature|schema))$/)).toBe(0);
 
-    cpSync(away, tokens, { recursive: true });
+    rmdirSync(tokens);
+    renameSync(away, tokens);
     await ended.promise;
     const expected = emulatedIndexes(RUN, daysFrom(FIRST, DAYS));
     expect(expected.size).toBeGreaterThanOrEqual(RUN.meters * DAYS);
