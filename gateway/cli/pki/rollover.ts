@@ -24,6 +24,7 @@ import type { TenantId } from '../../../protocol/identity.ts';
 import type { PkiFlags } from './flags.ts';
 import { CLOCK, caPassphrase, pkiDirectory, tenantOf, tenantsOf } from './opened.ts';
 import { columns, print, printJson } from './print.ts';
+import { finishedText, namesOf, planText, switchWouldText } from './rollover-text.ts';
 import { asker, secretOf } from './secrets.ts';
 
 /** `hes pki rollover`: another sealing key, or another issuing CA, while the fleet goes on sending. */
@@ -124,7 +125,14 @@ async function secretsOf(flags: RolloverFlags, kind: RolloverKind) {
 /** @throws ERR_ROLLOVER_*, ERR_PKI_*, ERR_CA_* */
 export async function rolloverSwitch(flags: RolloverFlags): Promise<void> {
   const tenant = tenantOf(flags);
-  if (flags.dryRun === true) return say(planOf(flags, tenant), flags);
+  if (flags.dryRun === true) {
+    const plan = planOf(flags, tenant);
+    if (plan === undefined) return say(undefined, flags);
+    const now = flags.now === true;
+    if (flags.json === true) printJson({ ...view(plan), dryRun: true });
+    else print(switchWouldText(plan, { nowMs: CLOCK.nowMs(), now }));
+    return;
+  }
   say(switchRollover(await contextOf(flags, tenant), { early: flags.now === true }), flags);
 }
 
@@ -138,12 +146,18 @@ export async function rolloverFinish(flags: RolloverFlags): Promise<void> {
     if (plan === undefined) return say(undefined, flags);
     const still = usedStill(context, plan) + used(plan);
     if (flags.json === true) printJson({ ...view(plan), used: still, dryRun: true });
-    else print(`${text(plan)}\nCertificates of the old one that are in use: ${still}. Nothing was changed.`);
+    else {
+      const date =
+        plan.finishAtMs === null
+          ? 'It would be refused: the new one is not in use yet.'
+          : `The old one of ${tenant} would be destroyed from ${isoOf(plan.finishAtMs)} on.`;
+      print(`${date}\nCertificates of the old one that are in use: ${still}. Nothing was changed.`);
+    }
     return;
   }
   const plan = finishRollover(context, { used, ...(flags.evenIfUsed === true ? { evenIfUsed: true } : {}) });
   if (flags.json === true) printJson({ ...view(plan), phase: 'finished' });
-  else print(`The old key of ${tenant} is destroyed: overwritten, removed, and its certificate revoked.`);
+  else print(finishedText(plan, layoutOf(flags)));
 }
 
 /** Beside `npm start` devices are not in the register: their identities are looked at. */
@@ -183,9 +197,6 @@ function datesOf({ phase, switchAtMs, finishAtMs }: RolloverPlan): string {
   return phase === 'placed' ? `used from ${isoOf(switchAtMs)} on` : '';
 }
 
-const namesOf = ({ kid, ca }: RolloverPlan): string =>
-  [kid, ca].flatMap((names) => (names === null ? [] : `${names.old} → ${names.new}`)).join('  ');
-
 const view = ({ tenant, kind, phase, startedAtMs, switchAtMs, finishAtMs, kid, ca }: RolloverPlan) => ({
   tenant,
   kind,
@@ -199,15 +210,11 @@ const view = ({ tenant, kind, phase, startedAtMs, switchAtMs, finishAtMs, kid, c
 
 function say(plan: RolloverPlan | undefined, flags: RolloverFlags): void {
   if (flags.json === true) printJson(plan === undefined ? null : view(plan));
-  else print(plan === undefined ? 'No roll-over is under way.' : text(plan));
+  else print(plan === undefined ? 'No roll-over is under way.' : planText(plan, layoutOf(flags)));
 }
 
-function text(plan: RolloverPlan): string {
-  const { tenant, phase, finishAtMs, switchAtMs, kind } = plan;
-  if (phase === 'placed')
-    return `Take the folder ${kind === 'sealing' ? 'of sealing keys' : 'of the PKI without its CA keys'} to front, router and desk now.
-From ${isoOf(switchAtMs)} on: hes pki rollover switch --tenant ${tenant} (hes ca does it by itself).`;
-  return `Devices are told to use the new one with the next message or command: ${namesOf(plan)}
-The old one stays until ${isoOf(finishAtMs ?? 0)}; then: hes pki rollover finish --tenant ${tenant} (hes ca does it by itself).
-opened.<key> of the router counts who uses which.`;
-}
+/** Beside `npm start` everything is on one machine. */
+const layoutOf = (flags: RolloverFlags) => {
+  const directory = pkiDirectory(flags);
+  return readManifest(directory).development ? undefined : pkiLayout(directory);
+};
