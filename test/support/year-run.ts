@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '../../gateway/runtime/random.ts';
@@ -35,7 +35,7 @@ export interface YearResult {
   readonly kidsInUse: readonly string[];
 }
 
-/** When a tenant's keys change: the sealing key of one, the issuing CA of the other and of the first. */
+/** When an operator's keys change: the sealing key of one, and the issuing CA of the other, with its sealing key. */
 const SEALING_ROLL = { tenant: ORES, day: 120, destroyDay: 120 + 70 } as const;
 const CA_ROLL = { tenant: FLUVIUS, day: 150, destroyDay: 150 + 70, retireDay: 150 + 90 } as const;
 /** How soon a device renews that hears of a new issuing CA: a sixtieth of its certificates' life, and half of that at least. */
@@ -54,9 +54,21 @@ const WAKES_MAX = 50;
 
 /** A disk that takes no time: ten thousand flushes are not what is tried here, and power cuts have tests of their own. */
 const MEMORY = '/dev/shm';
+/** Several times what the registers of a thousand devices take. */
+const MEMORY_BYTES_MIN = 256 * 2 ** 20;
+
+function folderOfAYear(): string {
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY);
+    if (bavail * bsize >= MEMORY_BYTES_MIN) return mkdtempSync(join(MEMORY, 'hes-year-'));
+  } catch {
+    // There is none, or it is not ours to write to: it takes longer then.
+  }
+  return mkdtempSync(join(tmpdir(), 'hes-year-'));
+}
 
 export async function liveYear(options: YearOptions, faults: YearFaults = {}): Promise<YearResult> {
-  const folder = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'hes-year-'));
+  const folder = folderOfAYear();
   const year = new Year(options, new YearWorld({ folder, seed: options.seed, faults }));
   try {
     return await year.live();
