@@ -18,6 +18,7 @@ import type { Operations } from './operations/operations.ts';
 import type { Notice } from './operations/step.ts';
 import { nodeFiles } from './outbox/files.ts';
 import { Outbox, type OutboxStatus } from './outbox/outbox.ts';
+import { OwnerNotes } from './owner-notes.ts';
 import { SCHEDULE_LIMITS, WakeSchedule } from './schedule.ts';
 import { sealerOf } from './seal.ts';
 import type { Snapshot } from './source.ts';
@@ -49,11 +50,10 @@ export class EdgeDevice {
   readonly #schedule: WakeSchedule;
   readonly #waker: Waker;
   readonly #closer: DayCloser;
+  readonly #ownerNotes: OwnerNotes;
   readonly #closing = new AbortController();
   /** Closings and wakes run one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
-  #noting = false;
-  #diskFailing = false;
   #commands: Commands | null = null;
   #wakes: CommandWakes | null = null;
   /** Airplane mode ended, and the index as it stands was not sealed since. */
@@ -95,6 +95,7 @@ export class EdgeDevice {
       notice: (notice, owner) => this.#notice(notice, owner),
       ...(options.missedDays === undefined ? {} : { missedDays: options.missedDays }),
     });
+    this.#ownerNotes = new OwnerNotes(this.device, outbox, this.#days, this.#log);
     this.#closer = new DayCloser({
       device: this.device,
       days: this.#days,
@@ -207,7 +208,7 @@ export class EdgeDevice {
     this.#requireOpen();
     if (this.#commands?.speaksOfResultsOnly === true) return;
     if (this.#days.observe(snapshot)) this.#keepDay();
-    this.#noteOwners();
+    this.#ownerNotes.note((work) => this.#inTurn(work));
     if (this.#owesIndex) this.#giveIndex();
   }
 
@@ -362,34 +363,6 @@ export class EdgeDevice {
           'the index after airplane mode is not stored: midnight’s follows',
         );
       }
-    });
-  }
-
-  /**
-   * An owner seen for the first time is noted on disk, or its first day would be skipped by a kill before midnight.
-   * A disk that takes no writes is tried again with the next snapshot, and spoken of once.
-   */
-  #noteOwners(): void {
-    if (this.#noting || this.#unnoted().length === 0) return;
-    this.#noting = true;
-    void this.#inTurn(async () => {
-      try {
-        for (const [owner, through] of this.#unnoted()) await this.#outbox.opened(owner, through);
-        this.#diskFailing = false;
-      } catch (error) {
-        if (!this.#diskFailing)
-          this.#log.error({ err: error, device: this.device }, 'the outbox takes no writes');
-        this.#diskFailing = true;
-      } finally {
-        this.#noting = false;
-      }
-    });
-  }
-
-  #unnoted(): (readonly [TenantId, number])[] {
-    return this.#days.through().filter(([owner, through]) => {
-      const noted = this.#outbox.throughOf(owner);
-      return noted === undefined || noted > through;
     });
   }
 
