@@ -64,8 +64,7 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
     const serverKey = new ServerKeyFiles({
       files: config.tls,
       read: () => loadServerKey(config.tls, { development: mode === 'development' }),
-      check: (renewed) =>
-        checkServerKey(renewed, { root: opened.pki.root.pem, nowMs: clock.nowMs() }),
+      check: (renewed) => checkServerKey(renewed, { root: opened.pki.root.pem, nowMs: clock.nowMs() }),
       log,
     });
     const serve = ({ pki, field }: typeof opened, port: number) =>
