@@ -77,10 +77,17 @@ export class ServerKeyFiles {
   #stamp(): string {
     const { certificate, key, passphraseFile } = this.#parts.files;
     return [certificate, key, ...(passphraseFile === undefined ? [] : [passphraseFile])]
-      .map((file) => {
-        const found = statSync(file, { bigint: true, throwIfNoEntry: false });
-        return found === undefined ? 'none' : `${found.ino}:${found.size}:${found.mtimeNs}`;
-      })
+      .map(stampOf)
       .join(',');
+  }
+}
+
+/** One that cannot be looked at is another file, too: reading it then says what is wrong. */
+function stampOf(file: string): string {
+  try {
+    const { ino, size, mtimeNs } = statSync(file, { bigint: true });
+    return `${ino}:${size}:${mtimeNs}`;
+  } catch {
+    return 'none';
   }
 }

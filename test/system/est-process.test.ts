@@ -1,16 +1,19 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../../gateway/cli/up/ports.ts';
 import type { Child } from '../../gateway/runtime/child.ts';
 import { Supervisor } from '../../gateway/runtime/supervisor.ts';
 import { createProductionPki } from '../../pki/ca/ceremony.ts';
-import { type TenantAuthorities, tenantAuthorities } from '../../pki/ca/open.ts';
+import { headEndAuthority, type TenantAuthorities, tenantAuthorities } from '../../pki/ca/open.ts';
 import { parseCertificate } from '../../pki/certificate.ts';
 import { type KeyPair, newKeyPair } from '../../pki/certify.ts';
 import { parseCrl } from '../../pki/crl.ts';
+import { encryptKey } from '../../pki/encrypted-key.ts';
 import { readCertsOnly } from '../../pki/est/cms.ts';
 import { derOf, toPem } from '../../pki/pem.ts';
 import { PROFILES } from '../../pki/profiles.ts';
@@ -137,6 +140,21 @@ async function requestFor(pair: KeyPair, commonName: string): Promise<string> {
 
 const leafOf = (text: string): Uint8Array => readCertsOnly(Buffer.from(text, 'base64'))[0]!;
 
+/** Of the lists that are published. */
+const numbers = () =>
+  [pki.layout.crl(ORES), pki.layout.office.crl(ORES)].map(
+    (file) => parseCrl(derOf('X509 CRL', readFileSync(file, 'utf8'))).number,
+  );
+
+/** The certificate that a new connection is shown. */
+async function shown(): Promise<string | undefined> {
+  const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca: pki.root.pem });
+  await once(socket, 'secureConnect');
+  const leaf = socket.getPeerX509Certificate()?.raw.toString('base64');
+  socket.destroy();
+  return leaf;
+}
+
 describe('hes ca', () => {
   it('certifies each key once, and renews it once, however often it is killed', {
     timeout: 120_000,
@@ -178,13 +196,31 @@ describe('hes ca', () => {
   });
 
   it('publishes its lists on SIGHUP', async () => {
-    const numbers = () =>
-      [pki.layout.crl(ORES), pki.layout.office.crl(ORES)].map(
-        (file) => parseCrl(derOf('X509 CRL', readFileSync(file, 'utf8'))).number,
-      );
     const before = numbers();
     child.kill('SIGHUP');
     await until('both are newer', () => numbers().every((number, at) => number > before[at]!));
+  }, 60_000);
+
+  it('shows its renewed certificate on SIGHUP, and keeps it where the next one cannot be taken', async () => {
+    const { front } = pki.layout;
+    const headEnd = headEndAuthority(
+      { directory: join(folder, 'pki'), passphrase: passphrases.ca },
+      { nowMs: Date.now },
+    );
+    const { privateKeyPem, spki } = newKeyPair();
+    const dns = ['localhost'];
+    const renewed = headEnd.issue({ profile: 'frontServer', publicKey: spki, name: { dns }, by: 'test' });
+    writeFileSync(front.key, encryptKey(privateKeyPem, passphrases.service));
+    writeFileSync(front.certificate, renewed.pem + headEnd.issuer.certificatePem);
+    headEnd.register.close();
+    child.kill('SIGHUP');
+    const leaf = Buffer.from(derOf('CERTIFICATE', renewed.pem)).toString('base64');
+    while ((await shown()) !== leaf) await new Promise((resolve) => setTimeout(resolve, 20));
+    writeFileSync(front.key, '');
+    const before = numbers();
+    child.kill('SIGHUP');
+    await until('it has looked again', () => numbers().every((number, at) => number > before[at]!));
+    expect(await shown()).toBe(leaf);
   }, 60_000);
 
   it('ends cleanly when it is told to', async () => {

@@ -106,5 +106,6 @@ async function renewServer(serial: string, out: string | undefined, flags: Renew
   if (flags.json === true) printJson({ serial: made.serial, replaces: serial, ...files });
   else
     print(`${files.certificate} and its encrypted key ${files.key} take the place of ${serial}, which goes on until its end.
-Take them to the server, restart it, and hes pki revoke ${serial} --reason superseded once it runs.`);
+Take them to the server: it shows them to whoever connects, within its poll or at once by \`systemctl reload\`, and ends no
+connection. Then hes pki revoke ${serial} --reason superseded.`);
 }
