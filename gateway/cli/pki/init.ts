@@ -42,7 +42,8 @@ export async function pkiInit(flags: InitFlags): Promise<void> {
     throw usage('--development makes keys without a passphrase: say one or the other');
   if (secret || flags.production === true) return ceremony(flags, directory, tenants);
   if (flags.dryRun === true) {
-    print(`A development PKI for ${tenants.join(', ')} would be made in ${directory}.`);
+    if (flags.json === true) printJson({ directory, development: true, tenants, dryRun: true });
+    else print(`A development PKI for ${tenants.join(', ')} would be made in ${directory}.`);
     return;
   }
   const pki = createDevelopmentPki({ directory, tenants, nowMs: Date.now() });

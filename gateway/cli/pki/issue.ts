@@ -45,9 +45,11 @@ async function issuePerson(kind: 'person' | 'system', flags: IssueFlags): Promis
   refuseExisting(out);
   const tenant = tenantOf(flags);
   if (flags.dryRun === true) {
-    print(
-      `${kind} ${person}, ${role} of ${tenant}, would get two certificates for ${personDays} days in ${out}.`,
-    );
+    if (flags.json === true) printJson({ tenant, role, person, out, days: personDays, dryRun: true });
+    else
+      print(
+        `${kind} ${person}, ${role} of ${tenant}, would get two certificates for ${personDays} days in ${out}.`,
+      );
     return;
   }
   const passphrase = await newPassphrase(flags, `the identity of ${person}`);
@@ -80,7 +82,8 @@ async function issueServer(kind: 'desk' | 'front', flags: IssueFlags): Promise<v
   const profile = kind === 'desk' ? 'deskServer' : 'frontServer';
   if (flags.dryRun === true) {
     checkHosts(profile, host, kind === 'desk' ? tenantOf(flags) : undefined);
-    print(`A certificate of a ${kind} for ${host.join(', ')} would be made in ${out}.`);
+    if (flags.json === true) printJson({ kind, hosts: host, ...files, dryRun: true });
+    else print(`A certificate of a ${kind} for ${host.join(', ')} would be made in ${out}.`);
     return;
   }
   const passphrase = await newPassphrase(flags, `the key of the ${kind}`);

@@ -157,8 +157,12 @@ describe('hes pki of production', { timeout: 60_000 }, () => {
     await hes(...words, 'keyCompromise', '--dry-run');
     expect(entries()).toHaveLength(0);
     const since = ['keyCompromise', '--invalid-since', '2026-01-02', '--json'];
-    const revoked = json<{ revoked: { serial: string }[] }>(await hes(...words, ...since));
+    const revoked = json<{ revoked: { serial: string; state: string }[]; files: string[] }>(
+      await hes(...words, ...since),
+    );
     expect(revoked).toMatchObject({ reason: 'keyCompromise', invalidSince: '2026-01-02T00:00:00.000Z' });
+    expect(new Set(revoked.revoked.map(({ state }) => state))).toEqual(new Set(['revoked']));
+    expect(revoked.files).toEqual([layout.crl(ORES), layout.office.crl(ORES), layout.notice(ORES)]);
     const [first] = revoked.revoked;
     const shown = json(await hes('pki', 'show', first!.serial, '--data', data, '--json'));
     expect(shown).toMatchObject({ state: 'revoked', invalidSince: '2026-01-02T00:00:00.000Z' });
@@ -168,6 +172,9 @@ describe('hes pki of production', { timeout: 60_000 }, () => {
     const verdict = await hes('pki', 'verify', at('an.crt'), '--data', data, '--json');
     expect(verdict.exit).toBe(EXIT.incomplete);
     expect(json(verdict)).toMatchObject({ good: false, code: 'ERR_TRUST_REVOKED' });
+    const nothing = await hes('pki', 'verify', CA, '--data', data);
+    expect(nothing).toMatchObject({ exit: EXIT.incomplete });
+    expect(nothing.out).toContain('no certificate, PEM or DER');
     expect((await hes(...words, 'keyCompromise')).exit).toBe(EXIT.noSuch);
   });
 
@@ -190,6 +197,11 @@ describe('hes pki of production', { timeout: 60_000 }, () => {
     const register = openRegister({ path: layout.ca(ORES), owner: ORES });
     expect(register.devices.bySerial('sn-3')?.guests).toEqual(['resa', 'fluvius']);
     register.close();
+    const dry = json(await hes(...words, '--dry-run', '--json'));
+    expect(dry).toMatchObject({ home: 'ores', wanted: 3, dryRun: true });
+    const kept = readFileSync(at('codes.csv'), 'utf8');
+    expect(await hes(...words, '--code', '--out', at('codes.csv'))).toMatchObject({ code: 'ERR_PKI_EXISTS' });
+    expect(readFileSync(at('codes.csv'), 'utf8')).toBe(kept);
     writeFileSync(at('devices.csv'), 'serial,guests\nSN-1,fluvius\n');
     expect((await hes(...words)).exit).toBe(EXIT.incomplete);
     writeFileSync(at('devices.csv'), 'serial,color\nSN-1,red\n');

@@ -17,6 +17,7 @@ import { parseCsv } from '../campaign/csv.ts';
 import { usage } from '../errors.ts';
 import { EXIT } from '../exit.ts';
 import type { PkiFlags } from './flags.ts';
+import { refuseExisting } from './issue.ts';
 import { pkiDirectory, tenantOf } from './opened.ts';
 import { print, printJson } from './print.ts';
 import { asker } from './secrets.ts';
@@ -59,7 +60,7 @@ const CODE_DAYS = 30;
 const BATCH = 500;
 const DEVICE_ID_BYTES = 8;
 
-/** @throws ERR_USAGE, ERR_CA_CONFLICT, ERR_CA_REGISTER, ERR_PKI_ABSENT, ERR_PKI_TENANT */
+/** @throws ERR_USAGE, ERR_CA_CONFLICT, ERR_CA_REGISTER, ERR_PKI_ABSENT, ERR_PKI_EXISTS, ERR_PKI_TENANT */
 export function pkiRegister(flags: RegisterFlags): void {
   const { csv, codeDays = CODE_DAYS } = flags;
   const home = tenantOf(flags);
@@ -67,8 +68,11 @@ export function pkiRegister(flags: RegisterFlags): void {
   const withCode = flags.code === true;
   if (!withCode && wanted.some(({ serial, birthKey }) => serial === undefined && birthKey === undefined))
     throw usage('by what will it be known? --serial, --birth or --code (columns serial, birth)');
+  // Before anything is registered: codes are shown once, and would be lost with the list that holds them.
+  if (flags.out !== undefined) refuseExisting(flags.out);
   if (flags.dryRun === true) {
-    print(`${wanted.length} devices of ${home} would be registered.`);
+    if (flags.json === true) printJson({ home, wanted: wanted.length, dryRun: true });
+    else print(`${wanted.length} devices of ${home} would be registered.`);
     return;
   }
   const register = openRegister({ path: pkiLayout(pkiDirectory(flags)).ca(home), owner: home });

@@ -37,7 +37,7 @@ export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void>
   const invalidSinceMs = invalidSinceOf(flags.invalidSince, Date.now());
   const why = { reason, invalidSinceMs, by: asker() };
   const tenant = tenantOf(flags);
-  const { records, files } = await atTenant(flags, tenant, (opened) => {
+  const { records, after, files } = await atTenant(flags, tenant, (opened) => {
     adoptOlder(what, tenant, opened, flags.data ?? '.hes');
     const found = recordsOf(what, tenant, opened);
     if (found.length === 0)
@@ -52,14 +52,21 @@ export async function pkiRevoke(what: string, flags: RevokeFlags): Promise<void>
       publishNotice(pki, tenant, opened, { nowMs: Date.now(), by: why.by });
     }
     const { layout } = opened.pki;
-    return { records: found, files: [layout.crl(tenant), layout.office.crl(tenant), layout.notice(tenant)] };
+    const { certificates } = opened.register;
+    const after = found.map((record) => certificates.find(record.issuer, record.serial) ?? record);
+    return {
+      records: found,
+      after,
+      files: [layout.crl(tenant), layout.office.crl(tenant), layout.notice(tenant)],
+    };
   });
-  const views = records.map((record) => recordView(tenant, record));
   if (flags.json === true) {
     const invalidSince = invalidSinceMs === undefined ? null : new Date(invalidSinceMs).toISOString();
-    printJson({ tenant, reason, invalidSince, dryRun: flags.dryRun === true, revoked: views });
+    const revoked = after.map((record) => recordView(tenant, record));
+    printJson({ tenant, reason, invalidSince, dryRun: flags.dryRun === true, revoked, files });
     return;
   }
+  const views = records.map((record) => recordView(tenant, record));
   print(
     columns(views.map(({ serial, profile, subject, state }) => [serial, profile, subject, `was ${state}`])),
   );

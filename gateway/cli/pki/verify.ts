@@ -4,7 +4,7 @@ import { checkValidity, hasProfile, openX509, pinAuthorities } from '../../../pk
 import { readManifest } from '../../../pki/ca/open.ts';
 import { ISSUE_ROWS } from '../../../pki/ca/rows.ts';
 import { type Certificate, parseCertificate } from '../../../pki/certificate.ts';
-import { equalBytes } from '../../../pki/der.ts';
+import { equalBytes, TAG } from '../../../pki/der.ts';
 import { pkiError } from '../../../pki/errors.ts';
 import { readText, readTextIfThere } from '../../../pki/files.ts';
 import { pkiLayout } from '../../../pki/layout.ts';
@@ -80,6 +80,7 @@ export function verdictOf(file: string, directory: string, atMs: number): Verdic
   };
   try {
     const der = bytes.includes('-----BEGIN') ? readPem('CERTIFICATE', bytes.toString('latin1'))[0]! : bytes;
+    if (der[0] !== TAG.sequence) throw pkiError('ERR_TRUST_MALFORMED', 'it is no certificate, PEM or DER');
     const certificate = parseCertificate(der);
     parts.subject = certificate.commonName;
     parts.uris = certificate.alternativeNames.uris;
