@@ -44,7 +44,7 @@ const AFTER_NEW_CA_DAYS = LIFE_DAYS / 60;
 const HOUR_MS = 3_600_000;
 const CODE_VALID_MS = 30 * DAY_MS;
 /** How often the CAs publish by themselves: each hour in production. */
-const PUBLISH_EVERY_MS = DAY_MS;
+const PUBLISH_EVERY_MS = 2 * DAY_MS;
 /** Nothing is closed any more, and whoever expired in the last days is visited and delivers. */
 const EPILOGUE_DAYS = 18;
 const ANSWER_LOST = 0.05;
@@ -143,7 +143,7 @@ class Year {
       if (today < PUBLISHER_DOWN.fromDay || today > PUBLISHER_DOWN.toDay) this.#world.publish();
       if (today < YEAR_DAYS + 1) this.#queue.add(this.#world.nowMs + PUBLISH_EVERY_MS, publish);
     };
-    this.#at(-RENEWED_BEFORE_DAYS, publish);
+    this.#at(-1, publish);
   }
 
   #today(): number {
@@ -357,6 +357,3 @@ class Year {
     };
   }
 }
-
-/** Publishing begins with the first device. */
-const RENEWED_BEFORE_DAYS = 209;
