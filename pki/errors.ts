@@ -94,6 +94,8 @@ export const PKI_ERRORS = {
     'A first enrolment of a device that has a certificate for this use, or a renewal of one that has none. Renew by the current certificate (simplereenroll); where it is lost, revoke it and make a one-time code.',
   ERR_EST_REQUEST:
     'A request to the EST server is none of RFC 7030: path, method, media type, length, or a body that is no base64 of a PKCS#10 request.',
+  ERR_EST_REPLACED:
+    'The issuing CA was replaced in a roll-over, and the service has not opened the new one yet. Whoever asks comes again.',
   ERR_EST_RATE: 'More requests came from one address within a minute than the configuration allows. Wait.',
   ERR_EST_NOTICE:
     'The EST server has no notice of a tenant whose meter hangs on a device that enrols. Its operator publishes its own (`hes pki`), and lists those of guests as `notices` of `hes ca`.',

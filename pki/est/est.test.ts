@@ -42,6 +42,8 @@ const server = makeLeaf(root, {
 const faults: unknown[] = [];
 let est: EstServer;
 
+/** False while a roll-over has put another CA in the place of the one that is served. */
+let isPresent = true;
 beforeAll(async () => {
   est = await startEst({
     authority,
@@ -51,6 +53,7 @@ beforeAll(async () => {
     listen: { host: '127.0.0.1', port: 0 },
     tls: { cert: server.pem, key: server.keyPem },
     perMinute: 10_000,
+    isPresent: () => isPresent,
     count: () => undefined,
     onFault: (error) => faults.push(error),
   });
@@ -262,6 +265,17 @@ describe('EST', () => {
     const { der: answer, status } = await ask('simpleenroll', birth, await csr(newKeyPair(), device));
     expect(status).toBe(200);
     expect(parseCertificate(readCertsOnly(answer)[0]!).commonName).toBe(other);
+  });
+
+  it('issues nothing by a CA that was replaced: whoever asks is told to come to the new one', async () => {
+    const { client, device } = await enrolled();
+    const body = await csr(newKeyPair(), device);
+    isPresent = false;
+    const later = await ask('simplereenroll', client, body);
+    expect(later).toMatchObject({ status: 503, text: expect.stringContaining('ERR_EST_REPLACED') });
+    expect((await ask('cacerts')).status).toBe(200);
+    isPresent = true;
+    expect((await ask('simplereenroll', client, body)).status).toBe(200);
   });
 
   it('had no fault of its own in all of this', () => {

@@ -23,3 +23,5 @@ export const ADDRESSES_MAX = 4_096;
 export const FINISH_WITHIN_MS = 3_000;
 /** Asked again where the register is held by another process. */
 export const RETRY_AFTER_SECONDS = 30;
+/** The new CA of a roll-over is opened within seconds. */
+export const REPLACED_AFTER_SECONDS = 5;

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket, TlsOptions } from 'node:tls';
+import { isHesError } from '../../protocol/errors.ts';
 import { isTenantId, type TenantId } from '../../protocol/identity.ts';
 import type { Authority } from '../ca/authority.ts';
 import { der, derOid, TAG } from '../der.ts';
@@ -36,6 +37,11 @@ export interface EstOptions {
    * For a development PKI, whose fleet was issued without a register (ca/adopt.ts); left out, nobody gets in so.
    */
   readonly adopt?: (certificate: Uint8Array) => void;
+  /**
+   * Whether the CA that was opened is still the present one. Where a roll-over has put another in its place, whoever asks
+   * for a certificate is told to come later, to the new one: a device that heard of it asks for nothing else.
+   */
+  readonly isPresent?: () => boolean;
   readonly listen: { readonly host: string; readonly port: number };
   /** PEM, chain and key. */
   readonly tls: { readonly cert: string; readonly key: string };
@@ -128,16 +134,19 @@ export async function startEst(options: EstOptions): Promise<EstServer> {
     try {
       rate.take(request.socket.remoteAddress ?? '', clock.nowMs());
       const { operation, name, ...asked } = operationOf(request);
+      if (operation.method === 'POST' && options.isPresent?.() === false) throw replaced();
       const answer = await operation.answer({ ...asked, request, context });
       count(`est.${name}`);
       reply(response, 200, operation.type, base64(answer));
     } catch (error) {
       const { status, text } = answerOf(error);
       count(`est.refused.${status}`);
-      if (status >= 500) onFault(error);
+      const isReplaced = isHesError(error, 'ERR_EST_REPLACED');
+      if (status >= 500 && !isReplaced) onFault(error);
       if (response.destroyed || response.headersSent) return void response.destroy();
       if (status === 401) response.setHeader('www-authenticate', 'Basic realm="one-time code"');
-      if (status === 503) response.setHeader('retry-after', limits.RETRY_AFTER_SECONDS);
+      const laterSeconds = isReplaced ? limits.REPLACED_AFTER_SECONDS : limits.RETRY_AFTER_SECONDS;
+      if (status === 503) response.setHeader('retry-after', laterSeconds);
       response.setHeader('connection', 'close');
       reply(response, status, 'text/plain', text);
     }
@@ -198,6 +207,7 @@ function listening(server: Server, { host, port }: EstOptions['listen']): Promis
   });
 }
 
+const replaced = () => pkiError('ERR_EST_REPLACED', 'the CA was replaced and is opened again: come later');
 const bad = (why: string) => pkiError('ERR_EST_REQUEST', why);
 
 /** `/.well-known/est/[label/]operation`. @throws ERR_EST_REQUEST */

@@ -16,6 +16,7 @@ const STATUSES: Readonly<Partial<Record<PkiErrorCode, number>>> = {
   ERR_EST_NOTICE: 404,
   ERR_EST_RATE: 429,
   ERR_CA_REGISTER: 503,
+  ERR_EST_REPLACED: 503,
 };
 
 /** What is not in the table is our own fault, and nobody outside is told what. */

@@ -216,7 +216,7 @@ describe('a fleet beside npm start', () => {
             const { tls, sign, agree } = identityOf(id);
             return [tls, sign, agree].every(({ certificate }) => issuerOf(certificate) === keyId);
           }),
-        WITHIN_MS,
+        3 * WITHIN_MS,
       );
       await more(4 * METERS);
       await hesPki('finish');
@@ -239,7 +239,7 @@ describe('a fleet beside npm start', () => {
       // Of what is not there each still lies in its device's outbox, or its day had not been closed yet.
       expect(new Set(lost).intersection(new Set<string>(settled))).toEqual(new Set());
     },
-    4 * WITHIN_MS,
+    8 * WITHIN_MS,
   );
 });
 

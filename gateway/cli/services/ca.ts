@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Authority, ExpiryCounts } from '../../../pki/ca/authority.ts';
 import { type OpenedPki, openPki, tenantAuthorities } from '../../../pki/ca/open.ts';
 import { readPassphrase } from '../../../pki/encrypted-key.ts';
@@ -7,6 +8,7 @@ import { pkiError } from '../../../pki/errors.ts';
 import { startEst } from '../../../pki/est/server.ts';
 import { readText, withFile } from '../../../pki/files.ts';
 import { loadServerKey } from '../../../pki/keys.ts';
+import { type PkiLayout, pkiLayout } from '../../../pki/layout.ts';
 import { publishNotice } from '../../../pki/notice-file.ts';
 import { readPem } from '../../../pki/pem.ts';
 import { checkServerKey } from '../../../pki/server-key.ts';
@@ -28,6 +30,7 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
   const { tenant, mode } = config;
   const clock = { nowMs: () => Date.now() };
   const { passphraseFile } = config.pki;
+  const layout = pkiLayout(resolve(config.pki.directory));
   const open = (): OpenedPki =>
     openPki({
       directory: config.pki.directory,
@@ -36,9 +39,11 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
       ...(passphraseFile === undefined ? {} : { passphrase: readPassphrase(passphraseFile) }),
     });
   const openAll = () => {
+    // Before it is opened: what changes meanwhile is seen at the next look.
+    const stamp = stampOf(layout, tenant);
     const pki = open();
     checkMode(pki, mode);
-    return { pki, stamp: stampOf(pki, tenant), ...tenantAuthorities(pki, tenant, clock) };
+    return { pki, stamp, ...tenantAuthorities(pki, tenant, clock) };
   };
   let opened = openAll();
   const tend = createRolloverTending({ open, tenant, clock, by: 'ca' }, { log, counters });
@@ -67,12 +72,17 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
       check: (renewed) => checkServerKey(renewed, { root: opened.pki.root.pem, nowMs: clock.nowMs() }),
       log,
     });
-    const serve = ({ pki, field }: typeof opened, port: number) =>
+    const serve = ({ pki, field, stamp }: typeof opened, port: number) =>
       startEst({
         authority: field,
         cacerts: [pki.root.certificate.der, field.issuer.certificate.der],
         manufacturers,
         clock,
+        isPresent() {
+          const present = stampOf(layout, tenant) === stamp;
+          if (!present) void round();
+          return present;
+        },
         notice: (of) => noticeIn(of === tenant ? pki.layout.notice(tenant) : config.notices[of]),
         listen: { ...config.listen, port },
         tls: serverKey.inForce,
@@ -85,12 +95,12 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
     const { port } = est;
     /** After a step of a roll-over, by this process or by somebody at a terminal: other CAs, at the same address. */
     const reopen = async (): Promise<void> => {
-      if (stampOf(opened.pki, tenant) === opened.stamp) return;
+      if (stampOf(layout, tenant) === opened.stamp) return;
       const next = openAll();
       await est.stop();
+      est = await serve(next, port);
       opened.register.close();
       opened = next;
-      est = await serve(opened, port);
       log.info({ tenant }, 'the CAs of a roll-over are open');
     };
     let rounds: Promise<void> = Promise.resolve();
@@ -140,7 +150,7 @@ export async function start({ log, counters }: ServiceContext, file: string): Pr
 }
 
 /** Says another thing once a CA or the sealing key of devices is another. */
-function stampOf({ layout }: OpenedPki, tenant: TenantId): string {
+function stampOf(layout: PkiLayout, tenant: TenantId): string {
   const files = [
     layout.issuing(tenant).certificate,
     layout.office.issuing(tenant).certificate,

@@ -30,7 +30,8 @@ export async function start(context: ServiceContext, file: string): Promise<Runn
   const { log } = context;
   const config = await loadConfig(devCaProcessConfig, { file });
   let seen = stampOf(config);
-  let running = await startAll(context, config, open(config));
+  const isPresent = (): boolean => stampOf(config) === seen;
+  let running = await startAll(context, config, open(config), isPresent);
   let changing: Promise<void> = Promise.resolve();
   const look = async (): Promise<void> => {
     const stamp = stampOf(config);
@@ -39,7 +40,7 @@ export async function start(context: ServiceContext, file: string): Promise<Runn
     const pki = open(config);
     const { ports } = running;
     await running.stop();
-    running = await startAll(context, { ...config, listen: { ...config.listen, ports } }, pki);
+    running = await startAll(context, { ...config, listen: { ...config.listen, ports } }, pki, isPresent);
     seen = stamp;
   };
   const timer = setInterval(() => {
@@ -74,7 +75,12 @@ function open(config: Config): OpenedPki {
   return openPki({ directory: config.pki, nowMs: Date.now(), tenants: tenantsOf(config) });
 }
 
-async function startAll({ log, counters }: ServiceContext, config: Config, pki: OpenedPki): Promise<Running> {
+async function startAll(
+  { log, counters }: ServiceContext,
+  config: Config,
+  pki: OpenedPki,
+  isPresent: () => boolean,
+): Promise<Running> {
   const clock = { nowMs: () => Date.now() };
   const tenants = tenantsOf(config);
   const tls = loadServerKey(config.tls, { development: true });
@@ -94,6 +100,7 @@ async function startAll({ log, counters }: ServiceContext, config: Config, pki: 
         cacerts: [pki.root.certificate.der, field.issuer.certificate.der],
         manufacturers: [],
         clock,
+        isPresent,
         listen: { host: config.listen.host, port: config.listen.ports[tenant]! },
         tls,
         perMinute: PER_ADDRESS_PER_MINUTE,
