@@ -115,11 +115,15 @@ export function issuerOf(anchors: Anchors, certificate: Certificate, x509: X509C
   return authority;
 }
 
-/** Whether a certificate was issued under exactly this row: CA or not, depth, key usage, purposes. */
+/**
+ * Whether a certificate was issued under exactly this row: CA or not, depth, key usage, purposes, and no longer life.
+ * People of a development PKI live as long as their CA, so that nobody has to renew them beside `npm start`.
+ */
 export function hasProfile(certificate: Certificate, profile: Profile): boolean {
-  const { basicConstraints, keyUsage, purposes } = certificate;
+  const { basicConstraints, keyUsage, purposes, notBeforeMs, notAfterMs } = certificate;
   const expected = purposeIds(profile);
   return (
+    (notAfterMs - notBeforeMs <= profile.validityDays * DAY_MS || isDevelopmentCertificate(certificate)) &&
     basicConstraints !== null &&
     basicConstraints.ca === (profile.pathLength !== null) &&
     basicConstraints.pathLength === profile.pathLength &&
@@ -128,6 +132,8 @@ export function hasProfile(certificate: Certificate, profile: Profile): boolean 
     expected.every((id) => purposes.includes(id))
   );
 }
+
+const DAY_MS = 86_400_000;
 
 const purposeIdsByProfile = new Map<Profile, readonly string[]>();
 

@@ -83,6 +83,11 @@ const PLACES: readonly {
     own: 'deviceSign',
     ask: ({ der }) => device.signer(der, { device: DEVICE, atMs: NOW_MS }),
   },
+  {
+    at: 'a desk that learns a key',
+    own: 'deviceAgree',
+    ask: ({ der }) => device.agreement(der, { device: DEVICE, atMs: NOW_MS }),
+  },
   { at: 'a device that seals', own: 'sealing', ask: sealedTo(field.certificatePem, issuing.certificatePem) },
   { at: 'a meter that is commanded', own: 'personSign', ask: ({ der }) => people.signer(der) },
   { at: "the desk's API", own: 'personTls', ask: ({ der }) => people.caller(der) },

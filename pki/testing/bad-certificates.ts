@@ -44,6 +44,8 @@ export interface BadRow {
   readonly why?: string;
   /** Whether a TLS client can be made to send it: OpenSSL at the sender's side has to read it. */
   readonly overTls: boolean;
+  /** A development PKI lets it pass (anchors.ts), and the system tests have one. */
+  readonly onlyProduction?: true;
   readonly make: (ground: Ground) => Bad;
 }
 
@@ -164,6 +166,19 @@ export const BAD_CERTIFICATES: readonly BadRow[] = [
     why: 'it knows no purposes of ours; those of TLS are compared in worlds.test.ts',
     overTls: true,
     make: (ground) => bad(rightBut(ground, { profile: PROFILES[ground.wrongProfile] }), ground.issuing),
+  },
+  {
+    what: 'that lives longer than its kind',
+    code: 'ERR_TRUST_PROFILE',
+    openssl: null,
+    why: 'it knows no lives of ours',
+    overTls: true,
+    onlyProduction: true,
+    make: (ground) =>
+      bad(
+        rightBut(ground, { notAfterMs: ground.nowMs + ground.profile.validityDays * DAY_MS }),
+        ground.issuing,
+      ),
   },
   {
     what: 'of another tenant, which names this one',
