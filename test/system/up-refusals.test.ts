@@ -236,7 +236,7 @@ describe('a data folder that is in use', () => {
           .tree()
           .map(({ kind }) => kind)
           .toSorted(),
-      ).toEqual(['desk', 'desk', 'fleet', 'front', 'mdm', 'router', 'router']);
+      ).toEqual(['desk', 'desk', 'dev-ca', 'fleet', 'front', 'mdm', 'router', 'router']);
     } finally {
       first.kill('SIGTERM', 'alone');
       expect(await first.end()).toMatchObject({ code: 0 });
