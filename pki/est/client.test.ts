@@ -98,6 +98,7 @@ describe('a client of EST', () => {
     });
     await expect(client.notice('fluvius')).rejects.toMatchObject({
       code: 'ERR_EST_REFUSED',
+      message: expect.stringMatching(/notice of fluvius .*notices/),
       context: { status: 404, refusal: 'ERR_EST_NOTICE' },
     });
     client.close();

@@ -88,7 +88,11 @@ const NOTICE: Operation = {
   type: 'application/cose',
   answer({ tenant, context }) {
     const notice = tenant === undefined ? undefined : context.options.notice?.(tenant);
-    if (notice === undefined) throw pkiError('ERR_EST_NOTICE', 'there is no notice of this tenant here');
+    if (notice === undefined)
+      throw pkiError(
+        'ERR_EST_NOTICE',
+        `there is no notice of ${tenant ?? 'this tenant'} here: its file belongs under notices in the configuration of this CA`,
+      );
     return notice;
   },
 };
