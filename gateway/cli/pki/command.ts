@@ -79,7 +79,10 @@ function addMaking(pki: Command): void {
     .description('make keys and certificates of a person, a system, a desk or a front (devices: enrol)')
     .addArgument(new Argument('<kind>', 'for whom').choices(ISSUE_KINDS))
     .requiredOption('--out <path>', 'the identity file; of a server, the folder of its two files')
-    .option('--role <role>', 'of a person or system')
+    .option(
+      '--role <role>',
+      'of a person: operator, approver, prepayment or supervisor; of a system: lopex or marco',
+    )
     .option('--name <name>', 'of a person or system')
     .option('--desk <url>', 'of a person or system: the API, written into the identity')
     .option('--host <name>', 'of a server: by which name it is reached; may be repeated', several);

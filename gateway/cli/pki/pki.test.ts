@@ -10,6 +10,7 @@ import { openOfficeIdentity, readOfficeIdentity } from '../../../pki/office/iden
 import { derOf } from '../../../pki/pem.ts';
 import { documentText } from '../../../pki/request.ts';
 import { beginEnrolment } from '../../../pki/request-pending.ts';
+import { ROLES } from '../../../protocol/command/roles.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { hasCommand } from '../../../test/support/tools.ts';
 import { hes, json } from '../desk-client/testing/cli.ts';
@@ -41,6 +42,11 @@ const person = (file: string, ...more: string[]) =>
 const an = ['--role', 'operator', '--name', 'an.peeters'];
 
 describe('hes pki of production', { timeout: 60_000 }, () => {
+  it('names the roles where it asks for one', async () => {
+    const { out } = await hes('pki', 'issue', '--help');
+    for (const role of Object.keys(ROLES)) expect(out).toContain(role);
+  });
+
   it('makes nothing with a weak passphrase, without the names of servers, or in a dry run', async () => {
     const weak = initWords.map((word) => (word === CA ? SHORT : word));
     expect(await hes(...weak)).toMatchObject({ exit: EXIT.usage, code: 'ERR_PKI_WEAK' });
