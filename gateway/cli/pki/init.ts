@@ -71,16 +71,19 @@ async function ceremony(flags: InitFlags, directory: string, tenants: readonly T
     throw usage(`--desk-host names every operator’s desk: it needs ${TENANT_WORD} in it`);
   const token = tokenOf(flags);
   const inToken = (key: CeremonyKey): string => tokenColumn(key, token);
+  const coming = ceremonyKeys(
+    pkiLayout(directory),
+    tenants.map((tenant) => ({ tenant, kid: 'KEY' })),
+  );
   if (flags.dryRun === true) {
-    const keys = ceremonyKeys(
-      pkiLayout(directory),
-      tenants.map((tenant) => ({ tenant, kid: 'KEY' })),
-    );
-    if (flags.json === true) printJson({ directory, development: false, tenants, keys, dryRun: true });
-    else print(`These keys would be made, encrypted, and nothing is made now:\n${keyTable(keys, inToken)}`);
+    if (flags.json === true)
+      printJson({ directory, development: false, tenants, keys: coming, dryRun: true });
+    else print(`These keys would be made, encrypted, and nothing is made now:\n${keyTable(coming, inToken)}`);
     return;
   }
   const passphrases = await ceremonyPassphrases(flags);
+  // Each passphrase is stretched once for each key: of seven operators that is half a minute without a word.
+  if (flags.json !== true) print(`${coming.length} keys are made; this takes up to a minute.`);
   const pki = createProductionPki({
     directory,
     tenants,

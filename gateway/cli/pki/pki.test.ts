@@ -59,6 +59,7 @@ describe('hes pki of production', { timeout: 60_000 }, () => {
   it('makes both worlds, says what to lock away, and never makes them again', async () => {
     const made = await hes(...initWords);
     expect(made).toMatchObject({ exit: EXIT.ok });
+    expect(made.out).toMatch(/^8 keys are made/);
     for (const words of ['field root', 'lock them away', 'hes pki crl', layout.office.root.key])
       expect(made.out).toContain(words);
     expect(made.out).not.toContain('veldt');
