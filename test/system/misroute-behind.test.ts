@@ -112,8 +112,8 @@ describe('a router', () => {
   });
 
   it.each(PAIRS)('of %s does not start with the sealing key of %s', async (own, other) => {
-    const { sealingKeys } = world.headEnd.routerConfig(other);
-    const config = { ...world.headEnd.routerConfig(own), sealingKeys };
+    const { sealingKeys, sealingKeysIn } = world.headEnd.routerConfig(other);
+    const config = { ...world.headEnd.routerConfig(own), sealingKeys, sealingKeysIn };
     const starting = startRouter({ ...parts, config, bus: world.headEnd.bus(own) });
     await expect(starting).rejects.toMatchObject({ code: 'ERR_TRUST_KEY' });
   });
