@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { connectLocalBus } from '../../gateway/bus/local/peer.ts';
 import type { BusRequest, TenantBus } from '../../gateway/bus/port.ts';
 import { PROCESS_CONFIGS } from '../../gateway/cli/process-configs.ts';
+import { sealingFiles } from '../../gateway/router/keyring.ts';
 import { createRecordWriter } from '../../gateway/router/record/write.ts';
 import { startRouter } from '../../gateway/router/router.ts';
 import { loadConfig } from '../../gateway/runtime/config.ts';
@@ -41,7 +42,8 @@ runService(
   async ({ log, counters }) => {
     const { bus: where, ...config } = await loadConfig(PROCESS_CONFIGS.router, { file: '-' });
     const bus = connectLocalBus({ directory: where.directory, tenant: config.tenant, log, counters });
-    const thief = new Thief(config.tenant, config.sealingKeys[0]!);
+    const [files] = await sealingFiles(config);
+    const thief = new Thief(config.tenant, files!);
     const write = createRecordWriter();
     const keep = (request: BusRequest): void => {
       const payload = thief.payloadOf(request);
