@@ -6,7 +6,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { systemClock } from '../gateway/runtime/clock.ts';
-import type { DevelopmentPki } from '../pki/development.ts';
+import type { DevelopmentPki } from '../pki/development/development.ts';
 import { openOfficeIdentity, readOfficeIdentity, readPassphrase } from '../pki/office/identity.ts';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 import { apiFace } from '../test/support/marco-api.ts';

@@ -8,7 +8,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MIDNIGHT_SECONDS } from '../gateway/router/testing/household.ts';
-import { issueDevice } from '../pki/development.ts';
+import { issueDevice } from '../pki/development/development.ts';
 import { recipientOf } from '../pki/trust.ts';
 import type { TenantId } from '../protocol/identity.ts';
 import type { DaysOrder, DaysReport, MetersAnswer, MetersMessage, MetersSetup } from './day/protocol.ts';

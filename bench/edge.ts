@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { dayAfter, dayNamed, type LocalDay } from '../gateway/edge/days/calendar.ts';
-import { issueDevices } from '../pki/development.ts';
+import { issueDevices } from '../pki/development/development.ts';
 import type { TenantId } from '../protocol/identity.ts';
 import { startEdge, stopEdge } from './edge/process.ts';
 import { buildProgram, FROM_SOURCES } from './edge/program.ts';

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { createAuthority } from '../pki/ca/authority.ts';
 import { openRegister } from '../pki/ca/register.ts';
 import { startEst } from '../pki/est/server.ts';
-import { PROFILES } from '../pki/profiles.ts';
 import { DAY_MS, makeIssuing, makeLeaf, makeRoot, ORES } from '../pki/testing/field.ts';
-import { TLS_PARAMETERS } from '../pki/trust-tls.ts';
+import { TLS_PARAMETERS } from '../pki/verify/tls-parameters.ts';
+import { PROFILES } from '../pki/x509/profiles.ts';
 import type { DeviceId } from '../protocol/identity.ts';
 
 /**

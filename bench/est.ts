@@ -6,11 +6,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request as httpsRequest } from 'node:https';
-import { newKeyPair } from '../pki/certify.ts';
+import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName } from '../pki/enrolment/request.ts';
+import { writeCertificateRequest } from '../pki/enrolment/request-write.ts';
 import { readCertsOnly } from '../pki/est/cms.ts';
-import { derOf, toPem } from '../pki/pem.ts';
-import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName } from '../pki/request.ts';
-import { writeCertificateRequest } from '../pki/request-write.ts';
+import { newKeyPair } from '../pki/x509/certify.ts';
+import { derOf, toPem } from '../pki/x509/pem.ts';
 import type { Bench } from './lib/bench.ts';
 import { median, round } from './lib/statistics.ts';
 

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ORES } from '../gateway/front/testing/fixture.ts';
 import { Meter } from '../gateway/front/testing/meter.ts';
-import { issueDevices } from '../pki/development.ts';
+import { issueDevices } from '../pki/development/development.ts';
 import type { DeviceIdentity } from '../pki/trust.ts';
 import type { Bench } from './lib/bench.ts';
 import { residentKib } from './lib/cpu.ts';

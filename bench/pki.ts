@@ -3,13 +3,13 @@
  * revocation lists of a hundred thousand.
  */
 import { randomBytes, sign, verify } from 'node:crypto';
-import { pinAuthorities } from '../pki/anchors.ts';
-import { certify, newKeyPair } from '../pki/certify.ts';
-import { makeCrl } from '../pki/crl.ts';
-import { createDeviceTrust } from '../pki/device-trust.ts';
-import { PROFILES } from '../pki/profiles.ts';
-import { loadRevocations } from '../pki/revocations.ts';
 import { DAY_MS, DEVICE, makeIssuing, makeLeaf, makeRoot, NOW_MS, ORES } from '../pki/testing/field.ts';
+import { pinAuthorities } from '../pki/verify/anchors.ts';
+import { createDeviceTrust } from '../pki/verify/device-trust.ts';
+import { loadRevocations } from '../pki/verify/revocations.ts';
+import { certify, newKeyPair } from '../pki/x509/certify.ts';
+import { makeCrl } from '../pki/x509/crl.ts';
+import { PROFILES } from '../pki/x509/profiles.ts';
 import { deviceUri } from '../protocol/identity.ts';
 import type { Bench } from './lib/bench.ts';
 import { median, round } from './lib/statistics.ts';

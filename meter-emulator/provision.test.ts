@@ -9,8 +9,8 @@ import {
   issueDevice,
   readDeviceIdentity,
   saveDeviceIdentity,
-} from '../pki/development.ts';
-import { deviceIdentityFile } from '../pki/layout.ts';
+} from '../pki/development/development.ts';
+import { deviceIdentityFile } from '../pki/files/layout.ts';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 import { provisionFleet } from './provision.ts';
 

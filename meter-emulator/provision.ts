@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import type { DevelopmentPki } from '../pki/development.ts';
-import { issueDevice, withOffice } from '../pki/devices.ts';
+import type { DevelopmentPki } from '../pki/development/development.ts';
+import { issueDevice, withOffice } from '../pki/development/devices.ts';
+import { deviceIdentityFile } from '../pki/files/layout.ts';
 import { readDeviceIdentity, saveDeviceIdentity } from '../pki/identity.ts';
-import { deviceIdentityFile } from '../pki/layout.ts';
 import { isHesError } from '../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../protocol/identity.ts';
 

@@ -1,15 +1,15 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { deviceUri, type TenantId } from '../protocol/identity.ts';
-import { pinAuthorities } from './anchors.ts';
-import { parseCertificate } from './certificate.ts';
-import { newKeyPair } from './certify.ts';
-import { equalBytes } from './der.ts';
-import { DeviceVerifier } from './device-certificate.ts';
+import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName } from './enrolment/request.ts';
 import { pkiError } from './errors.ts';
 import type { DeviceIdentity, KeyAndCertificate } from './identity.ts';
-import { derOf, readPem, toPem } from './pem.ts';
-import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName } from './request.ts';
-import { loadRevocations } from './revocations.ts';
+import { pinAuthorities } from './verify/anchors.ts';
+import { DeviceVerifier } from './verify/device-certificate.ts';
+import { loadRevocations } from './verify/revocations.ts';
+import { parseCertificate } from './x509/certificate.ts';
+import { newKeyPair } from './x509/certify.ts';
+import { equalBytes } from './x509/der.ts';
+import { derOf, readPem, toPem } from './x509/pem.ts';
 
 /**
  * The face of this room for a device: it makes keys and requests and judges what is answered to them. Nothing here can
@@ -60,7 +60,7 @@ export async function renewalRequest(
   name: DeviceKeyName,
   key: string,
 ): Promise<Uint8Array> {
-  const { writeCertificateRequest } = await import('./request-write.ts');
+  const { writeCertificateRequest } = await import('./enrolment/request-write.ts');
   const pem = await writeCertificateRequest(
     { privateKeyPem: key, spki: spkiOf(key) },
     {

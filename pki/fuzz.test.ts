@@ -2,25 +2,25 @@ import { createPrivateKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HesError } from '../protocol/errors.ts';
-import { pinAuthorities } from './anchors.ts';
-import { parseCertificate } from './certificate.ts';
-import { newKeyPair } from './certify.ts';
-import { makeCrl } from './crl.ts';
-import { DerCursor, der, TAG } from './der.ts';
-import { createDeviceTrust } from './device-trust.ts';
-import { encryptKey, openKey } from './encrypted-key.ts';
+import { readCertificateRequest } from './enrolment/request-check.ts';
+import { writeCertificateRequest } from './enrolment/request-write.ts';
 import { readCertsOnly, writeCertsOnly } from './est/cms.ts';
-import { sealingUri } from './names.ts';
-import { makeNotice } from './notice.ts';
-import { readNotice } from './notice-apply.ts';
-import { derOf, toPem } from './pem.ts';
-import { PROFILES } from './profiles.ts';
-import { readCertificateRequest } from './request-check.ts';
-import { writeCertificateRequest } from './request-write.ts';
-import { loadRevocations } from './revocations.ts';
-import { recipientOf } from './sealing.ts';
+import { encryptKey, openKey } from './keys/encrypted-key.ts';
+import { readNotice } from './notice/apply.ts';
+import { makeNotice } from './notice/notice.ts';
 import { DAY_MS, DEVICE, makeIssuing, makeLeaf, makeRoot, NOW_MS, ORES } from './testing/field.ts';
 import { makeOfficeIssuing, makeOfficeRoot } from './testing/office.ts';
+import { pinAuthorities } from './verify/anchors.ts';
+import { createDeviceTrust } from './verify/device-trust.ts';
+import { loadRevocations } from './verify/revocations.ts';
+import { recipientOf } from './verify/sealing.ts';
+import { parseCertificate } from './x509/certificate.ts';
+import { newKeyPair } from './x509/certify.ts';
+import { makeCrl } from './x509/crl.ts';
+import { DerCursor, der, TAG } from './x509/der.ts';
+import { sealingUri } from './x509/names.ts';
+import { derOf, toPem } from './x509/pem.ts';
+import { PROFILES } from './x509/profiles.ts';
 
 /**
  * Everything of this room that reads bytes of others: whatever they are, they end in what was meant or in an error of
@@ -257,7 +257,7 @@ describe('a key at rest', () => {
           opened = open(altered);
         });
         expect([null, 'ERR_PKI_PASSPHRASE', 'ERR_PKI_DAMAGED']).toContain(why);
-        // CBC has no integrity of its own: what opens is held against its certificate (pki/keys.ts).
+        // CBC has no integrity of its own: what opens is held against its certificate (pki/keys/keys.ts).
         expect(opened.asymmetricKeyType).toBe('ec');
       }),
       { seed: SEED, numRuns: 30 },

@@ -2,8 +2,8 @@ import { dirname } from 'node:path';
 import { type DeviceId, isDeviceId, isTenantId, type TenantId } from '../protocol/identity.ts';
 import { NOTICE_REVOKED_MAX } from '../protocol/limits.ts';
 import { type PkiErrorCode, pkiError } from './errors.ts';
-import { makeFolder, readText, replaceFile } from './files.ts';
-import { deviceIdentityFile } from './layout.ts';
+import { makeFolder, readText, replaceFile } from './files/files.ts';
+import { deviceIdentityFile } from './files/layout.ts';
 
 /** A private key (PKCS#8 PEM) and its certificate (PEM). */
 export interface KeyAndCertificate {

@@ -2,14 +2,7 @@
  * The trust face of this room: everything that a front, a router, a desk or a device needs to decide whom to
  * believe, on node:crypto alone. Nothing here can issue a certificate.
  */
-export type { PinnedIssuer } from './anchors.ts';
-export {
-  createDeviceTrust,
-  type DeviceTrust,
-  type DeviceTrustOptions,
-  SIGNERS_MAX,
-} from './device-trust.ts';
-export { type Ending, endOfCertificate } from './endings.ts';
+
 export { PKI_ERRORS, type PkiErrorCode } from './errors.ts';
 export {
   type DeviceIdentity,
@@ -19,10 +12,16 @@ export {
   parseDeviceIdentity,
   readDeviceIdentity,
 } from './identity.ts';
-export { openSealingKey } from './key-places.ts';
-export { type KeyFiles, loadDeskServerKey, loadSealingKey, loadServerKey, type ServerKey } from './keys.ts';
-export type { OfficeName } from './names.ts';
-export { applyNotice, type CheckedNotice, noticeSealingKid, readNotice, withNotice } from './notice-apply.ts';
+export { openSealingKey } from './keys/key-places.ts';
+export {
+  type KeyFiles,
+  loadDeskServerKey,
+  loadSealingKey,
+  loadServerKey,
+  type ServerKey,
+} from './keys/keys.ts';
+export { checkServerKey } from './keys/server-key.ts';
+export { applyNotice, type CheckedNotice, noticeSealingKid, readNotice, withNotice } from './notice/apply.ts';
 export { officeTrustOf } from './office/device.ts';
 export {
   createOfficeTrust,
@@ -32,9 +31,17 @@ export {
   type OfficeTrust,
   type OfficeTrustOptions,
 } from './office/trust.ts';
-export type { RevocationList } from './revocations.ts';
-export { KID_BYTES, type Recipient, recipientOf, sealingKid } from './sealing.ts';
-export { checkServerKey } from './server-key.ts';
+export type { PinnedIssuer } from './verify/anchors.ts';
+export {
+  createDeviceTrust,
+  type DeviceTrust,
+  type DeviceTrustOptions,
+  SIGNERS_MAX,
+} from './verify/device-trust.ts';
+export { type Ending, endOfCertificate } from './verify/endings.ts';
+export type { RevocationList } from './verify/revocations.ts';
+export { KID_BYTES, type Recipient, recipientOf, sealingKid } from './verify/sealing.ts';
+export { TLS_PARAMETERS } from './verify/tls-parameters.ts';
 export {
   createTlsTrust,
   identityOfTlsCertificate,
@@ -42,5 +49,5 @@ export {
   type TlsIdentity,
   type TlsTrust,
   type TlsTrustOptions,
-} from './tls-trust.ts';
-export { TLS_PARAMETERS } from './trust-tls.ts';
+} from './verify/tls-trust.ts';
+export type { OfficeName } from './x509/names.ts';

@@ -2,9 +2,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
-import { issueDevice, loadDevelopmentPki } from '../../pki/development.ts';
-import { derOf } from '../../pki/pem.ts';
+import { issueDevice, loadDevelopmentPki } from '../../pki/development/development.ts';
 import { recipientOf, sealingKid } from '../../pki/trust.ts';
+import { derOf } from '../../pki/x509/pem.ts';
 import { signerOf } from '../../test/support/sealing.ts';
 import { type LeanIdentity, wake } from './meter.ts';
 import type { AwakeSetup, EnrolledMeter, FromMeters, ToMeters } from './protocol.ts';

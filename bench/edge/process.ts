@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DeviceIdentity, saveDeviceIdentity } from '../../pki/development.ts';
+import { type DeviceIdentity, saveDeviceIdentity } from '../../pki/development/development.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import type { MetersClock, MetersReady } from './protocol.ts';
 

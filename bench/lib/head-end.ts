@@ -10,7 +10,7 @@ import type { MeterLine } from '../../gateway/desk/service/registry-file.ts';
 import type { ChildSpec } from '../../gateway/runtime/child.ts';
 import { createLog } from '../../gateway/runtime/log.ts';
 import { Supervisor } from '../../gateway/runtime/supervisor.ts';
-import { createDevelopmentPki, type DevelopmentPki } from '../../pki/development.ts';
+import { createDevelopmentPki, type DevelopmentPki } from '../../pki/development/development.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import type { BenchRequest } from './bench.ts';
 

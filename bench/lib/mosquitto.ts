@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../gateway/cli/up/ports.ts';
-import type { DevelopmentPki } from '../../pki/development.ts';
+import type { DevelopmentPki } from '../../pki/development/development.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 
 /** Debian puts it in sbin, which is not on every path. */

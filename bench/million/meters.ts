@@ -8,7 +8,7 @@ import { connect as connectTls, createSecureContext, type SecureContext } from '
 import { connect, DISCONNECT, packets, publish } from '../../gateway/front/testing/wire.ts';
 import { householdIndex } from '../../gateway/router/testing/household.ts';
 import { seededRandom } from '../../gateway/runtime/random.ts';
-import { issueDevice, loadDevelopmentPki } from '../../pki/development.ts';
+import { issueDevice, loadDevelopmentPki } from '../../pki/development/development.ts';
 import { sealUplink } from '../../protocol/envelope.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { encodeDailyIndex } from '../../protocol/payload.ts';

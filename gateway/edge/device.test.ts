@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { issueDevice } from '../../pki/development.ts';
+import { issueDevice } from '../../pki/development/development.ts';
 import { QUALITY } from '../../protocol/reading.ts';
 import { dayAfter } from './days/calendar.ts';
 import { DAY, deviceBench, live, liveDays, SERIAL, WATER_SERIAL } from './testing/device.ts';

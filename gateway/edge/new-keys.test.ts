@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { type DeviceIdentity, issueDevice } from '../../pki/development.ts';
+import { type DeviceIdentity, issueDevice } from '../../pki/development/development.ts';
 import { isKeyReport } from '../../protocol/command/report.ts';
 import type { IdentityPort } from './device-options.ts';
 import { commandBench, commandsFor, SOON } from './testing/commanded.ts';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { revokeDevice } from '../../pki/development.ts';
+import { revokeDevice } from '../../pki/development/development.ts';
 import {
   type DownlinkAnswer,
   decodeDownlinkAnswer,

@@ -1,7 +1,7 @@
 import { type Socket, connect as tcpConnect } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { revokeDevice } from '../../pki/development.ts';
+import { revokeDevice } from '../../pki/development/development.ts';
 import type { DeviceIdentity } from '../../pki/trust.ts';
 import { manualClock } from '../runtime/clock.ts';
 import type { Refusal } from './reasons.ts';

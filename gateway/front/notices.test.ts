@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openPki } from '../../pki/ca/open.ts';
-import { issueDevice } from '../../pki/development.ts';
+import { issueDevice } from '../../pki/development/development.ts';
 import {
   finishRollover,
   type RolloverContext,

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { revokeDevice } from '../../pki/development.ts';
+import { revokeDevice } from '../../pki/development/development.ts';
 import { manualClock } from '../runtime/clock.ts';
 import { counted, type Door, Field, ORES, openDoor } from './testing/fixture.ts';
 import { Meter } from './testing/meter.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fitsSchema } from '../../deploy/mdm-standin/judge.ts';
-import type { DeviceIdentity } from '../../pki/development.ts';
-import { revokeDevice } from '../../pki/development.ts';
+import type { DeviceIdentity } from '../../pki/development/development.ts';
+import { revokeDevice } from '../../pki/development/development.ts';
 import type { CommandId } from '../../protocol/command/id.ts';
 import { type Outcome, signOutcome } from '../../protocol/command/outcome.ts';
 import { encodeEvent, type ReportEvent, signReport } from '../../protocol/command/report.ts';

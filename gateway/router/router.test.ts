@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type MdmStandIn, startMdmStandIn } from '../../deploy/mdm-standin/standin.ts';
-import { type DeviceIdentity, revokeDevice } from '../../pki/development.ts';
+import { type DeviceIdentity, revokeDevice } from '../../pki/development/development.ts';
 import type { CommandId } from '../../protocol/command/id.ts';
 import { type Outcome, signOutcome } from '../../protocol/command/outcome.ts';
 import { encodeResult } from '../../protocol/command/result.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fitsSchema } from '../../deploy/mdm-standin/judge.ts';
-import type { DeviceIdentity } from '../../pki/development.ts';
-import { revokeDevice } from '../../pki/development.ts';
+import type { DeviceIdentity } from '../../pki/development/development.ts';
+import { revokeDevice } from '../../pki/development/development.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { encodeDailyIndex } from '../../protocol/payload.ts';
 import type { DailyIndex } from '../../protocol/reading.ts';

@@ -6,7 +6,7 @@ import type { Notice } from '../../gateway/edge/operations/step.ts';
 import type { Renewal } from '../../gateway/edge/renewal/renewal.ts';
 import { type Clock, systemClock } from '../../gateway/runtime/clock.ts';
 import type { Log } from '../../gateway/runtime/log.ts';
-import { deviceIdentityFile } from '../../pki/layout.ts';
+import { deviceIdentityFile } from '../../pki/files/layout.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { CommandedMeter } from '../operations/commanded-meter.ts';
 import { installationOf } from '../operations/installation.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Counters } from '../../gateway/runtime/counters.ts';
 import { silentLog } from '../../gateway/runtime/log.ts';
 import { seededRandom } from '../../gateway/runtime/random.ts';
-import { createDevelopmentPki, type DeviceIdentity, issueDevice } from '../../pki/development.ts';
+import { createDevelopmentPki, type DeviceIdentity, issueDevice } from '../../pki/development/development.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { FleetRenewals } from './renewals.ts';
 

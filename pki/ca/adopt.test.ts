@@ -5,12 +5,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
-import { createDevelopmentPki, type DevelopmentPki, issueDevice, revokeDevice } from '../development.ts';
+import {
+  createDevelopmentPki,
+  type DevelopmentPki,
+  issueDevice,
+  revokeDevice,
+} from '../development/development.ts';
 import { newDeviceKey, renewalRequest } from '../device.ts';
+import { CREDENTIAL_NAMES } from '../enrolment/request.ts';
 import { createEnrolment } from '../est/enrolment.ts';
 import type { DeviceIdentity } from '../identity.ts';
-import { derOf } from '../pem.ts';
-import { CREDENTIAL_NAMES } from '../request.ts';
+import { derOf } from '../x509/pem.ts';
 import { adoptDevice } from './adopt.ts';
 import { type TenantAuthorities, tenantAuthorities } from './open.ts';
 

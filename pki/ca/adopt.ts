@@ -1,10 +1,10 @@
 import { parseDeviceUri } from '../../protocol/identity.ts';
-import { parseCertificate } from '../certificate.ts';
-import { parseCrl } from '../crl.ts';
 import { pkiError } from '../errors.ts';
-import { readText } from '../files.ts';
-import { readPem } from '../pem.ts';
-import { PROFILES } from '../profiles.ts';
+import { readText } from '../files/files.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import { parseCrl } from '../x509/crl.ts';
+import { readPem } from '../x509/pem.ts';
+import { PROFILES } from '../x509/profiles.ts';
 import type { Authority } from './authority.ts';
 
 /**

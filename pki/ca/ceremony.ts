@@ -1,16 +1,16 @@
 import { rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { TenantId } from '../../protocol/identity.ts';
-import { moveIntoPlace, sweepLeftovers, writeFiles } from '../atomic.ts';
-import { encryptKey } from '../encrypted-key.ts';
-import { beside, makeFolder, readText } from '../files.ts';
-import { generatePki } from '../generate.ts';
+import { generatePki } from '../development/generate.ts';
+import { moveIntoPlace, sweepLeftovers, writeFiles } from '../files/atomic.ts';
+import { beside, makeFolder, readText } from '../files/files.ts';
+import { type PkiLayout, pkiLayout } from '../files/layout.ts';
 import { isTokenReference } from '../hsm/reference.ts';
 import type { TokenPlace } from '../hsm/session.ts';
-import { destroyInToken, type KeyMaker, makeKeyHere, makeKeyIn } from '../key-maker.ts';
-import { type PkiLayout, pkiLayout } from '../layout.ts';
-import { PRODUCTION_ORGANIZATION } from '../names.ts';
-import { readPem } from '../pem.ts';
+import { encryptKey } from '../keys/encrypted-key.ts';
+import { destroyInToken, type KeyMaker, makeKeyHere, makeKeyIn } from '../keys/key-maker.ts';
+import { PRODUCTION_ORGANIZATION } from '../x509/names.ts';
+import { readPem } from '../x509/pem.ts';
 import { CRL_VALIDITY_MS, headEndAuthority, type OpenedPki, openPki, tenantAuthorities } from './open.ts';
 
 /** Who opens what afterwards. */

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeviceId } from '../../protocol/identity.ts';
-import type { RevocationReason, RevokedEntry } from '../crl.ts';
-import type { ProfileName } from '../profiles.ts';
+import type { RevocationReason, RevokedEntry } from '../x509/crl.ts';
+import type { ProfileName } from '../x509/profiles.ts';
 
 /** `replaced`: a newer one is there, and this one is good until its end or until it is taken back. */
 export const CERTIFICATE_STATES = ['valid', 'replaced', 'revoked'] as const;

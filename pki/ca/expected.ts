@@ -1,8 +1,8 @@
 import { createHmac, type randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
-import { GUESTS_MAX } from '../device-certificate.ts';
 import { pkiError } from '../errors.ts';
+import { GUESTS_MAX } from '../verify/device-certificate.ts';
 
 /** Devices that an authority expects. Whatever else asks is refused. */
 

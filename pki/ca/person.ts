@@ -1,8 +1,8 @@
-import { newKeyPair } from '../certify.ts';
-import { encryptKey } from '../encrypted-key.ts';
 import { pkiError } from '../errors.ts';
-import type { OfficeName } from '../names.ts';
+import { encryptKey } from '../keys/encrypted-key.ts';
 import type { OfficeIdentity } from '../office/identity.ts';
+import { newKeyPair } from '../x509/certify.ts';
+import type { OfficeName } from '../x509/names.ts';
 import type { Authority, Issued } from './authority.ts';
 
 /**

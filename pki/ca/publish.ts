@@ -1,6 +1,6 @@
-import { makeCrl, type RevokedEntry } from '../crl.ts';
-import { listOf, putIntoCrlFile } from '../crl-file.ts';
-import { LOCK_WAIT_MS, withLock } from '../revoke.ts';
+import { listOf, putIntoCrlFile } from '../files/crl-file.ts';
+import { LOCK_WAIT_MS, withLock } from '../files/lock.ts';
+import { makeCrl, type RevokedEntry } from '../x509/crl.ts';
 import type { AuthorityOptions } from './authority.ts';
 
 /**

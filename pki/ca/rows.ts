@@ -1,8 +1,8 @@
 import { type DeviceId, deviceUri, type TenantId } from '../../protocol/identity.ts';
-import type { Names, Subject } from '../certify.ts';
 import { pkiError } from '../errors.ts';
-import { deskUri, FRONT_URI, type OfficeName, personUri, sealingUri } from '../names.ts';
-import type { ProfileName } from '../profiles.ts';
+import type { Names, Subject } from '../x509/certify.ts';
+import { deskUri, FRONT_URI, type OfficeName, personUri, sealingUri } from '../x509/names.ts';
+import type { ProfileName } from '../x509/profiles.ts';
 import type { ExpectedDevice } from './expected.ts';
 
 /** What an authority issues: one row per end entity of profiles.ts, with the CA that may and the names that it gives. */

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TenantId } from '../../protocol/identity.ts';
 import { pkiError } from '../errors.ts';
-import { makeFolder } from '../files.ts';
+import { makeFolder } from '../files/files.ts';
 
 /**
  * What an authority must never forget: what it signed, whom it expects, what it took back, and who asked. What would

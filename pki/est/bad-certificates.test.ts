@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deviceUri } from '../../protocol/identity.ts';
-import { parseCertificate } from '../certificate.ts';
-import { certify, newKeyPair, type SigningAuthority } from '../certify.ts';
-import { toPem } from '../pem.ts';
-import { PROFILES } from '../profiles.ts';
-import { keyHash } from '../request-check.ts';
+import { keyHash } from '../enrolment/request-check.ts';
 import { BAD_CERTIFICATES, type Bad, type Ground, rightBut } from '../testing/bad-certificates.ts';
 import { type EstDoor, expectDevice, openEstDoor, requestFor } from '../testing/est-door.ts';
 import { DAY_MS, DEVICE, FLUVIUS, makeIssuing, makeRoot, ORES } from '../testing/field.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import { certify, newKeyPair, type SigningAuthority } from '../x509/certify.ts';
+import { toPem } from '../x509/pem.ts';
+import { PROFILES } from '../x509/profiles.ts';
 
 /** The table of bad certificates at the door where a device comes for its next one. None of them is our own fault. */
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pkiError } from '../errors.ts';
-import { toPem } from '../pem.ts';
+import { toPem } from '../x509/pem.ts';
 import { type EstClientOptions, estClient } from './client.ts';
 
 /**

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Agent, RequestOptions } from 'node:https';
 import { isHesError } from '../../protocol/errors.ts';
+import type { CredentialName } from '../enrolment/request.ts';
 import { pkiError } from '../errors.ts';
 import type { KeyAndCertificate } from '../identity.ts';
-import type { CredentialName } from '../request.ts';
-import { TLS_PARAMETERS } from '../trust-tls.ts';
+import { TLS_PARAMETERS } from '../verify/tls-parameters.ts';
 import { certificatesIn, noticeIn, refusalOf } from './client-answer.ts';
 
 /**

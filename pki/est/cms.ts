@@ -1,5 +1,5 @@
-import { contextTag, DerCursor, der, derOid, derUnsigned, equalBytes, TAG } from '../der.ts';
 import { pkiError } from '../errors.ts';
+import { contextTag, DerCursor, der, derOid, derUnsigned, equalBytes, TAG } from '../x509/der.ts';
 
 /**
  * RFC 5652 §5 in the one form that RFC 7030 §4.1.3 and §4.2.3 use: SignedData that signs nothing and carries

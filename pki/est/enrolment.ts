@@ -3,13 +3,13 @@ import type { DeviceId } from '../../protocol/identity.ts';
 import type { Authority, Issued } from '../ca/authority.ts';
 import type { CertificateRecord } from '../ca/certificates.ts';
 import type { ExpectedDevice } from '../ca/expected.ts';
-import { type Certificate, parseCertificate } from '../certificate.ts';
-import { equalBytes } from '../der.ts';
+import { CREDENTIALS, type CredentialName } from '../enrolment/request.ts';
+import { type CertificateRequest, keyHash, readCertificateRequest } from '../enrolment/request-check.ts';
 import { pkiError } from '../errors.ts';
-import { toPem } from '../pem.ts';
-import { PURPOSE } from '../profiles.ts';
-import { CREDENTIALS, type CredentialName } from '../request.ts';
-import { type CertificateRequest, keyHash, readCertificateRequest } from '../request-check.ts';
+import { type Certificate, parseCertificate } from '../x509/certificate.ts';
+import { equalBytes } from '../x509/der.ts';
+import { toPem } from '../x509/pem.ts';
+import { PURPOSE } from '../x509/profiles.ts';
 
 /**
  * Who gets which certificate (RFC 7030 §2.2, §4.2). A device enrols its three keys apart, each under the label of its

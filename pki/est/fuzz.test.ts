@@ -1,8 +1,8 @@
 import { connect } from 'node:tls';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newKeyPair } from '../certify.ts';
 import { type EstDoor, expectDevice, openEstDoor, requestFor } from '../testing/est-door.ts';
+import { newKeyPair } from '../x509/certify.ts';
 import { readCertsOnly } from './cms.ts';
 import { BODY_BYTES_MAX } from './limits.ts';
 

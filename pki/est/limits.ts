@@ -1,4 +1,4 @@
-import { CERTIFICATE_REQUEST_BYTES_MAX } from '../request-check.ts';
+import { CERTIFICATE_REQUEST_BYTES_MAX } from '../enrolment/request-check.ts';
 
 /** The bounds of the EST door: it is open to whoever can reach it, before anybody has shown who he is. */
 

@@ -7,10 +7,10 @@ import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuthority } from '../ca/authority.ts';
 import { openRegister } from '../ca/register.ts';
-import { FRONT_URI } from '../names.ts';
-import { PROFILES } from '../profiles.ts';
 import { DAY_MS, makeIssuing, makeRoot, ORES } from '../testing/field.ts';
 import { makeServer, type ServerPair } from '../testing/server.ts';
+import { FRONT_URI } from '../x509/names.ts';
+import { PROFILES } from '../x509/profiles.ts';
 import { type EstServer, startEst } from './server.ts';
 
 /** The certificate of an EST server is renewed while devices are connected. */

@@ -1,5 +1,5 @@
-import { P256_POINT_BYTES } from '../certificate.ts';
-import { equalBytes } from '../der.ts';
+import { P256_POINT_BYTES } from '../x509/certificate.ts';
+import { equalBytes } from '../x509/der.ts';
 import { type Attribute, WORD_BYTES } from './arena.ts';
 import { hsmError } from './errors.ts';
 import { type TokenSession, wiped } from './session.ts';

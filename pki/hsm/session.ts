@@ -1,4 +1,4 @@
-import { readPassphrase } from '../encrypted-key.ts';
+import { readPassphrase } from '../keys/encrypted-key.ts';
 import { type Attribute, WORD_BYTES } from './arena.ts';
 import { CKR_CRYPTOKI_ALREADY_INITIALIZED, CKR_USER_ALREADY_LOGGED_IN } from './codes.ts';
 import { hsmError } from './errors.ts';

@@ -2,7 +2,7 @@ import { createECDH, createPublicKey, generateKeyPairSync, hash, randomBytes, ve
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { P256_SPKI_PREFIX } from '../certificate.ts';
+import { P256_SPKI_PREFIX } from '../x509/certificate.ts';
 import { TokenConnection } from './connection.ts';
 import { Gate, newGate } from './gate.ts';
 import { loadModule } from './module.ts';

@@ -1,4 +1,4 @@
-import type { TokenSigner } from '../signature.ts';
+import type { TokenSigner } from '../x509/signature.ts';
 import type { TokenRequest } from './operations.ts';
 import { TokenPool } from './pool.ts';
 import type { TokenKey } from './reference.ts';

@@ -2,14 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type EnrolmentAnswer, parseEnrolmentAnswer } from '../answer.ts';
-import { type AcceptOptions, acceptAnswer, identityOf, rootFingerprint } from '../answer-accept.ts';
-import { answerEnrolment } from '../answer-issue.ts';
-import { addOffice, createDevelopmentPki, type DevelopmentPki, loadDevelopmentPki } from '../development.ts';
+import {
+  addOffice,
+  createDevelopmentPki,
+  type DevelopmentPki,
+  loadDevelopmentPki,
+} from '../development/development.ts';
+import { type EnrolmentAnswer, parseEnrolmentAnswer } from '../enrolment/answer.ts';
+import { type AcceptOptions, acceptAnswer, identityOf, rootFingerprint } from '../enrolment/answer-accept.ts';
+import { answerEnrolment } from '../enrolment/answer-issue.ts';
+import { documentText } from '../enrolment/request.ts';
+import { checkEnrolmentRequest } from '../enrolment/request-check.ts';
+import { beginEnrolment } from '../enrolment/request-pending.ts';
 import { readDeviceIdentity } from '../identity.ts';
-import { documentText } from '../request.ts';
-import { checkEnrolmentRequest } from '../request-check.ts';
-import { beginEnrolment } from '../request-pending.ts';
 import { DAY_MS, FARYS, NOW_MS, ORES } from '../testing/field.ts';
 import { officeTrustOf } from '../trust.ts';
 import { type VouchedOffice, vouch } from './anchors.ts';

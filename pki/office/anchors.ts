@@ -1,12 +1,12 @@
 import { type KeyObject, verify } from 'node:crypto';
 import type { TenantId } from '../../protocol/identity.ts';
-import { checkValidity, pinAuthorities } from '../anchors.ts';
-import type { SigningAuthority } from '../certify.ts';
 import { pkiError } from '../errors.ts';
 import type { OfficeAnchors } from '../identity.ts';
-import { derOf } from '../pem.ts';
-import { signDer } from '../signature.ts';
-import { OFFICE } from '../worlds.ts';
+import { checkValidity, pinAuthorities } from '../verify/anchors.ts';
+import { OFFICE } from '../verify/worlds.ts';
+import type { SigningAuthority } from '../x509/certify.ts';
+import { derOf } from '../x509/pem.ts';
+import { signDer } from '../x509/signature.ts';
 
 /**
  * Which offices may command a device is told it at enrolment, and whoever could change that on the way could command

@@ -11,7 +11,7 @@ import {
   openDevelopmentPki,
   revokePerson,
   withOffice,
-} from '../development.ts';
+} from '../development/development.ts';
 import { parseDeviceIdentity } from '../identity.ts';
 import { DAY_MS, FARYS, FLUVIUS, NOW_MS, ORES } from '../testing/field.ts';
 import { createOfficeTrust, officeTrustOf } from '../trust.ts';

@@ -1,17 +1,17 @@
 import { existsSync, rmSync } from 'node:fs';
 import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
-import { pinAuthorities } from '../anchors.ts';
-import { checkNotExpired, moveIntoPlace, sweepLeftovers, writeFiles } from '../atomic.ts';
-import { authorityOf, type SigningAuthority } from '../certify.ts';
-import { parseCrl } from '../crl.ts';
 import { pkiError } from '../errors.ts';
-import { beside, readText, withFile } from '../files.ts';
+import { checkNotExpired, moveIntoPlace, sweepLeftovers, writeFiles } from '../files/atomic.ts';
+import { beside, readText, withFile } from '../files/files.ts';
+import { type OfficeLayout, officeLayout } from '../files/layout.ts';
 import type { OfficeAnchors } from '../identity.ts';
-import { loadDeskServerKey, loadKey } from '../keys.ts';
-import { type OfficeLayout, officeLayout } from '../layout.ts';
-import { derOf } from '../pem.ts';
-import { OFFICE } from '../worlds.ts';
+import { loadDeskServerKey, loadKey } from '../keys/keys.ts';
+import { pinAuthorities } from '../verify/anchors.ts';
+import { OFFICE } from '../verify/worlds.ts';
+import { authorityOf, type SigningAuthority } from '../x509/certify.ts';
+import { parseCrl } from '../x509/crl.ts';
+import { derOf } from '../x509/pem.ts';
 import { type VouchedOffice, vouch } from './anchors.ts';
 import { generateOffice } from './generate.ts';
 

@@ -1,7 +1,7 @@
 import type { TenantId } from '../../protocol/identity.ts';
-import { parseCertificate } from '../certificate.ts';
 import { pkiError } from '../errors.ts';
 import type { DeviceIdentity } from '../identity.ts';
+import { parseCertificate } from '../x509/certificate.ts';
 import { createOfficeTrust, type OfficeTrust } from './trust.ts';
 
 /** Signers that a meter remembers: the few who ever command it. */

@@ -1,8 +1,6 @@
 import { createPrivateKey, randomBytes } from 'node:crypto';
 import { ROLES, type Role } from '../../protocol/command/roles.ts';
 import type { TenantId } from '../../protocol/identity.ts';
-import { type SigningAuthority, selfSign } from '../certify.ts';
-import type { OfficeLayout } from '../layout.ts';
 import {
   CLOCK_SKEW_MS,
   DEVELOPMENT,
@@ -12,10 +10,12 @@ import {
   make,
   makeCa,
   signing,
-} from '../making.ts';
-import { deskUri, OFFICE_ROOT_URI, type OfficeName, officeIssuingUri, personUri } from '../names.ts';
-import { toPem } from '../pem.ts';
-import { PROFILES, type Profile } from '../profiles.ts';
+} from '../development/making.ts';
+import type { OfficeLayout } from '../files/layout.ts';
+import { type SigningAuthority, selfSign } from '../x509/certify.ts';
+import { deskUri, OFFICE_ROOT_URI, type OfficeName, officeIssuingUri, personUri } from '../x509/names.ts';
+import { toPem } from '../x509/pem.ts';
+import { PROFILES, type Profile } from '../x509/profiles.ts';
 import type { OfficeIdentity } from './identity.ts';
 
 /** Who there is in development: one of each role, called after it. */

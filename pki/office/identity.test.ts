@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isHesError } from '../../protocol/errors.ts';
-import { createDevelopmentPki } from '../development.ts';
+import { createDevelopmentPki } from '../development/development.ts';
 import { FLUVIUS, ORES } from '../testing/field.ts';
 import { openssl, runOpenssl } from '../testing/openssl.ts';
 import { createOfficeTrust, loadDeskServerKey, loadServerKey } from '../trust.ts';

@@ -4,18 +4,18 @@ import { z } from 'zod';
 import { isRole, type Role } from '../../protocol/command/roles.ts';
 import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
-import { hasProfile, isNamed, openX509 } from '../anchors.ts';
-import { parseCertificate } from '../certificate.ts';
-import { DerCursor, TAG } from '../der.ts';
+import { parseDocument, pemSchema, tenantSchema } from '../enrolment/request.ts';
 import { pkiError } from '../errors.ts';
-import { readPrivateText } from '../files.ts';
-import { isPersonName, type OfficeName, personUri } from '../names.ts';
-import { readPem } from '../pem.ts';
-import { PROFILES, type Profile } from '../profiles.ts';
-import { parseDocument, pemSchema, tenantSchema } from '../request.ts';
+import { readPrivateText } from '../files/files.ts';
+import { hasProfile, isNamed, openX509 } from '../verify/anchors.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import { DerCursor, TAG } from '../x509/der.ts';
+import { isPersonName, type OfficeName, personUri } from '../x509/names.ts';
+import { readPem } from '../x509/pem.ts';
+import { PROFILES, type Profile } from '../x509/profiles.ts';
 import { createOfficeTrust } from './trust.ts';
 
-export { readPassphrase } from '../encrypted-key.ts';
+export { readPassphrase } from '../keys/encrypted-key.ts';
 
 /**
  * What a person or a system of an operator keeps to itself: one file with two keys, for signatures and for the API,

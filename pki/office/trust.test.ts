@@ -1,10 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { PinnedIssuer } from '../anchors.ts';
-import { parseCertificate } from '../certificate.ts';
-import type { SigningAuthority } from '../certify.ts';
-import { makeCrl } from '../crl.ts';
-import { deskUri, personUri } from '../names.ts';
-import { PROFILES } from '../profiles.ts';
 import {
   authorityFromLeaf,
   DAY_MS,
@@ -18,6 +12,12 @@ import {
   profileWith,
 } from '../testing/field.ts';
 import { ANN, makeOfficeIssuing, makeOfficeRoot, makePerson, PERSON } from '../testing/office.ts';
+import type { PinnedIssuer } from '../verify/anchors.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import type { SigningAuthority } from '../x509/certify.ts';
+import { makeCrl } from '../x509/crl.ts';
+import { deskUri, personUri } from '../x509/names.ts';
+import { PROFILES } from '../x509/profiles.ts';
 import { createOfficeTrust, type OfficeTrustOptions } from './trust.ts';
 
 const root = makeOfficeRoot();

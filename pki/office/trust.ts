@@ -1,14 +1,14 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { TenantId } from '../../protocol/identity.ts';
-import { isNamed, type PinnedIssuer, pinAuthorities } from '../anchors.ts';
-import type { Certificate } from '../certificate.ts';
-import { type Ending, endingsOf } from '../endings.ts';
 import { pkiError } from '../errors.ts';
-import { deskUri, type OfficeName, parsePersonUri } from '../names.ts';
-import { PROFILES } from '../profiles.ts';
-import { loadRevocations, type RevocationList } from '../revocations.ts';
-import { CertificateVerifier } from '../verifier.ts';
-import { OFFICE } from '../worlds.ts';
+import { isNamed, type PinnedIssuer, pinAuthorities } from '../verify/anchors.ts';
+import { type Ending, endingsOf } from '../verify/endings.ts';
+import { loadRevocations, type RevocationList } from '../verify/revocations.ts';
+import { CertificateVerifier } from '../verify/verifier.ts';
+import { OFFICE } from '../verify/worlds.ts';
+import type { Certificate } from '../x509/certificate.ts';
+import { deskUri, type OfficeName, parsePersonUri } from '../x509/names.ts';
+import { PROFILES } from '../x509/profiles.ts';
 
 /** How many verified people a desk remembers, of each kind: more than an operator has, about 3.5 KiB each. */
 export const OFFICE_PEOPLE_MAX = 1_024;

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isHesError } from '../../protocol/errors.ts';
-import { readText, syncFolder, withFile } from '../files.ts';
-import { destroyInToken } from '../key-maker.ts';
+import { readText, syncFolder, withFile } from '../files/files.ts';
+import { destroyInToken } from '../keys/key-maker.ts';
 
 /**
  * Overwrite a key file in its place and remove it, both on the disk before this returns. A disk that writes elsewhere (as

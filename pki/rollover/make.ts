@@ -1,24 +1,24 @@
 import { relative } from 'node:path';
 import type { TenantId } from '../../protocol/identity.ts';
 import { CRL_VALIDITY_MS } from '../ca/crl-validity.ts';
-import type { SigningAuthority } from '../certify.ts';
-import type { DevelopmentPki } from '../development-pki.ts';
+import type { DevelopmentPki } from '../development/development-pki.ts';
+import { CLOCK_SKEW_MS, emptyCrl, type Made, make, makeCa, signing } from '../development/making.ts';
 import { pkiError } from '../errors.ts';
-import { readTextIfThere } from '../files.ts';
+import { readTextIfThere } from '../files/files.ts';
 import { isTokenReference } from '../hsm/reference.ts';
-import { type KeyMaker, makerLike } from '../key-maker.ts';
-import { loadAuthorityKey } from '../key-places.ts';
-import { CLOCK_SKEW_MS, emptyCrl, type Made, make, makeCa, signing } from '../making.ts';
+import { type KeyMaker, makerLike } from '../keys/key-maker.ts';
+import { loadAuthorityKey } from '../keys/key-places.ts';
+import { sealingKid } from '../verify/sealing.ts';
+import type { SigningAuthority } from '../x509/certify.ts';
 import {
   DEVELOPMENT_ORGANIZATION,
   issuingUri,
   officeIssuingUri,
   PRODUCTION_ORGANIZATION,
   sealingUri,
-} from '../names.ts';
-import { toPem } from '../pem.ts';
-import { PROFILES } from '../profiles.ts';
-import { sealingKid } from '../sealing.ts';
+} from '../x509/names.ts';
+import { toPem } from '../x509/pem.ts';
+import { PROFILES } from '../x509/profiles.ts';
 import type { RolloverKind, RolloverPlan } from './plan.ts';
 import { caPlaces } from './settle.ts';
 

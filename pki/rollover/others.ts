@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { parseCertificate } from '../certificate.ts';
-import { readText, withFile } from '../files.ts';
-import type { KeyFiles } from '../keys.ts';
-import { derOf } from '../pem.ts';
+import { readText, withFile } from '../files/files.ts';
+import type { KeyFiles } from '../keys/keys.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import { derOf } from '../x509/pem.ts';
 
 /** Those of these CAs that are there and not past their end: one that is has nothing left to renew or take back. */
 export const thereOf = (places: readonly KeyFiles[], nowMs: number): readonly KeyFiles[] =>

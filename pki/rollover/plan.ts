@@ -1,6 +1,6 @@
 import { isTenantId, type TenantId } from '../../protocol/identity.ts';
-import { readTextIfThere, replaceFile, withFile } from '../files.ts';
-import type { PkiLayout } from '../layout.ts';
+import { readTextIfThere, replaceFile, withFile } from '../files/files.ts';
+import type { PkiLayout } from '../files/layout.ts';
 
 /**
  * How far a roll-over of one tenant has come (docs/adr/0183, 0184). The plan is on the disk before each step, and every

@@ -5,11 +5,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { TenantId } from '../../protocol/identity.ts';
 import { brokenRow } from '../ca/audit.ts';
 import { openPki, tenantAuthorities } from '../ca/open.ts';
-import { newKeyPair } from '../certify.ts';
-import { createDevelopmentPki, type DeviceIdentity, issueDevice } from '../development.ts';
-import { pkiLayout } from '../layout.ts';
-import { derOf } from '../pem.ts';
+import { createDevelopmentPki, type DeviceIdentity, issueDevice } from '../development/development.ts';
+import { pkiLayout } from '../files/layout.ts';
 import { applyNotice, createTlsTrust, loadSealingKey, recipientOf } from '../trust.ts';
+import { newKeyPair } from '../x509/certify.ts';
+import { derOf } from '../x509/pem.ts';
 import type { RolloverKind } from './plan.ts';
 import {
   finishRollover,

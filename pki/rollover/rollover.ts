@@ -1,11 +1,11 @@
 import type { TenantId } from '../../protocol/identity.ts';
 import type { CaEvent } from '../ca/audit.ts';
 import { type OpenedPki, type TenantAuthorities, tenantAuthorities } from '../ca/open.ts';
-import { parseCertificate } from '../certificate.ts';
 import { pkiError } from '../errors.ts';
-import { readTextIfThere } from '../files.ts';
-import { publishNotice } from '../notice-file.ts';
-import { derOf } from '../pem.ts';
+import { readTextIfThere } from '../files/files.ts';
+import { publishNotice } from '../notice/file.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import { derOf } from '../x509/pem.ts';
 import { type MakeOptions, makeNewKeys } from './make.ts';
 import { type RolloverPlan, readPlan, writePlan } from './plan.ts';
 import { settled, withPlan } from './settle.ts';

@@ -1,14 +1,14 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TenantId } from '../../protocol/identity.ts';
-import { parseCertificate } from '../certificate.ts';
-import { keepInCrlFile, listOf, putIntoCrlFile } from '../crl-file.ts';
-import { makeFolder, readText, replaceFile, syncFolder, withFile } from '../files.ts';
-import type { KeyFiles } from '../keys.ts';
-import type { PkiLayout } from '../layout.ts';
-import { parseAnyManifest } from '../manifest.ts';
-import { derOf, readPem, toPem } from '../pem.ts';
-import { LOCK_WAIT_MS, withLock } from '../revoke.ts';
+import { keepInCrlFile, listOf, putIntoCrlFile } from '../files/crl-file.ts';
+import { makeFolder, readText, replaceFile, syncFolder, withFile } from '../files/files.ts';
+import type { PkiLayout } from '../files/layout.ts';
+import { LOCK_WAIT_MS, withLock } from '../files/lock.ts';
+import { parseAnyManifest } from '../files/manifest.ts';
+import type { KeyFiles } from '../keys/keys.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import { derOf, readPem, toPem } from '../x509/pem.ts';
 import { destroyKeyFile } from './destroy.ts';
 import { type RolloverPhase, type RolloverPlan, readPlan, writePlan } from './plan.ts';
 

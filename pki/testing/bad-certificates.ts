@@ -1,10 +1,16 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { authorityOf, type CertifyRequest, certify, newKeyPair, type SigningAuthority } from '../certify.ts';
-import { contextTag, DerCursor, der, derBits, derOid, derTrue, TAG } from '../der.ts';
 import type { PkiErrorCode } from '../errors.ts';
-import { toPem } from '../pem.ts';
-import { PROFILES, type Profile, type ProfileName } from '../profiles.ts';
-import { signDer } from '../signature.ts';
+import {
+  authorityOf,
+  type CertifyRequest,
+  certify,
+  newKeyPair,
+  type SigningAuthority,
+} from '../x509/certify.ts';
+import { contextTag, DerCursor, der, derBits, derOid, derTrue, TAG } from '../x509/der.ts';
+import { toPem } from '../x509/pem.ts';
+import { PROFILES, type Profile, type ProfileName } from '../x509/profiles.ts';
+import { signDer } from '../x509/signature.ts';
 import { authorityFromLeaf, DAY_MS, type Leaf, makeLeaf, makeRoot } from './field.ts';
 
 /** What a certificate at one place looks like when it is right, and who could make wrong ones of it. */

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { type DeviceId, isDeviceId } from '../../protocol/identity.ts';
 import { createAuthority } from '../ca/authority.ts';
 import { openRegister } from '../ca/register.ts';
-import { type KeyPair, newKeyPair } from '../certify.ts';
+import { writeCertificateRequest } from '../enrolment/request-write.ts';
 import { startEst } from '../est/server.ts';
-import { derOf } from '../pem.ts';
-import { PROFILES } from '../profiles.ts';
-import { writeCertificateRequest } from '../request-write.ts';
+import { type KeyPair, newKeyPair } from '../x509/certify.ts';
+import { derOf } from '../x509/pem.ts';
+import { PROFILES } from '../x509/profiles.ts';
 import { DAY_MS, FLUVIUS, makeIssuing, makeLeaf, makeRoot, ORES } from './field.ts';
 
 /** A real EST server over real TLS in this process, with a register of its own, and whoever knocks at it. */

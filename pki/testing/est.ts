@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { tenantAuthorities } from '../ca/open.ts';
 import type { Register } from '../ca/register.ts';
-import { createDevelopmentPki, type DevelopmentPki } from '../development.ts';
+import { createDevelopmentPki, type DevelopmentPki } from '../development/development.ts';
 import { type EstServer, startEst } from '../est/server.ts';
 import { newSealingNotice } from './notice.ts';
 

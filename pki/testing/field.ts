@@ -7,10 +7,15 @@ import {
   newKeyPair,
   type SigningAuthority,
   selfSign,
-} from '../certify.ts';
-import { DEVELOPMENT_ORGANIZATION, FIELD_ROOT_URI, issuingUri, PRODUCTION_ORGANIZATION } from '../names.ts';
-import { toPem } from '../pem.ts';
-import { PROFILES, type Profile } from '../profiles.ts';
+} from '../x509/certify.ts';
+import {
+  DEVELOPMENT_ORGANIZATION,
+  FIELD_ROOT_URI,
+  issuingUri,
+  PRODUCTION_ORGANIZATION,
+} from '../x509/names.ts';
+import { toPem } from '../x509/pem.ts';
+import { PROFILES, type Profile } from '../x509/profiles.ts';
 
 /** Real certificates in memory, right ones and wrong ones, for the tests of those who verify. */
 export const NOW_MS = Date.UTC(2026, 2, 28, 12);

@@ -1,12 +1,12 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { TenantId } from '../../protocol/identity.ts';
-import { certify, newKeyPair } from '../certify.ts';
-import type { DevelopmentPki } from '../development-pki.ts';
-import { sealingUri } from '../names.ts';
-import { makeNotice, type NoticeContent } from '../notice.ts';
-import { toPem } from '../pem.ts';
-import { PROFILES } from '../profiles.ts';
-import { sealingKid } from '../sealing.ts';
+import type { DevelopmentPki } from '../development/development-pki.ts';
+import { makeNotice, type NoticeContent } from '../notice/notice.ts';
+import { sealingKid } from '../verify/sealing.ts';
+import { certify, newKeyPair } from '../x509/certify.ts';
+import { sealingUri } from '../x509/names.ts';
+import { toPem } from '../x509/pem.ts';
+import { PROFILES } from '../x509/profiles.ts';
 
 /** A notice of a tenant that announces a new sealing key, and that key: for the tests of those who take or carry it. */
 export function newSealingNotice(

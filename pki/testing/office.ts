@@ -1,7 +1,7 @@
 import type { Role } from '../../protocol/command/roles.ts';
-import type { CertifyRequest, SigningAuthority } from '../certify.ts';
-import { OFFICE_ROOT_URI, officeIssuingUri, PRODUCTION_ORGANIZATION, personUri } from '../names.ts';
-import { PROFILES } from '../profiles.ts';
+import type { CertifyRequest, SigningAuthority } from '../x509/certify.ts';
+import { OFFICE_ROOT_URI, officeIssuingUri, PRODUCTION_ORGANIZATION, personUri } from '../x509/names.ts';
+import { PROFILES } from '../x509/profiles.ts';
 import { type Leaf, makeIssuing, makeLeaf, makeRoot, ORES } from './field.ts';
 
 /** Certificates of an office in memory, right ones and wrong ones. */

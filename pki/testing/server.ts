@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import type { TenantId } from '../../protocol/identity.ts';
-import { authorityOf, type SigningAuthority } from '../certify.ts';
-import type { DevelopmentPki } from '../development-pki.ts';
-import { readText } from '../files.ts';
-import { type KeyFiles, loadKey } from '../keys.ts';
-import { deskUri, FRONT_URI } from '../names.ts';
-import { PROFILES, type Profile } from '../profiles.ts';
+import type { DevelopmentPki } from '../development/development-pki.ts';
+import { readText } from '../files/files.ts';
+import { type KeyFiles, loadKey } from '../keys/keys.ts';
+import { authorityOf, type SigningAuthority } from '../x509/certify.ts';
+import { deskUri, FRONT_URI } from '../x509/names.ts';
+import { PROFILES, type Profile } from '../x509/profiles.ts';
 import { DAY_MS, makeLeaf } from './field.ts';
 
 /** Server certificates that are renewed beside a running server. */

@@ -36,6 +36,15 @@ const ROOMS: Record<string, readonly string[]> = {
 /** The files of pki that are its trust face: what verifies and names, and never signs. */
 const TRUST_FACE = ['pki/trust', 'pki/identity', 'pki/errors', 'pki/revocation'];
 
+/** Within pki: formats, then what is judged by them, files and keys; whatever issues stands above all of these. */
+const LAYERS_OF_PKI: Record<string, readonly string[]> = {
+  'pki/x509': ['protocol', 'pki/errors'],
+  'pki/verify': ['protocol', 'pki/errors', 'pki/x509'],
+  'pki/files': ['protocol', 'pki/errors', 'pki/x509'],
+  'pki/keys': ['protocol', 'pki/errors', 'pki/x509', 'pki/verify', 'pki/files', 'pki/hsm'],
+  'pki/hsm': ['protocol', 'pki/errors', 'pki/x509', 'pki/keys/encrypted-key'],
+};
+
 const root = resolve(import.meta.dirname, '../..');
 
 function sources(folder: string): string[] {
@@ -51,6 +60,15 @@ function importsOf(file: string, text: string): string[] {
   return [...found].map((match) =>
     relative(root, resolve(root, dirname(file), match[1]!)).replace(/\.ts$/, ''),
   );
+}
+
+/** Every file of ours that is loaded with one; an import of a type alone loads nothing. */
+function loadedBy(file: string, seen = new Set<string>()): string[] {
+  if (seen.has(file)) return [];
+  seen.add(file);
+  const text = readFileSync(join(root, file), 'utf8').replaceAll(/^import type [^;]*;/gm, '');
+  for (const target of importsOf(file, text)) loadedBy(`${target}.ts`, seen);
+  return [...seen];
 }
 
 function allowed(room: string, target: string): boolean {
@@ -87,6 +105,21 @@ describe('import arrows', () => {
     const folders = ['protocol', 'pki', 'meter-emulator', ...children('gateway'), ...children('deploy')];
     const withCode = folders.filter((folder) => sources(folder).length > 0);
     expect(withCode.filter((folder) => !(folder in ROOMS))).toEqual([]);
+  });
+
+  it('has a verifying half of pki that loads nothing of what issues', () => {
+    const issuing = /^pki\/(ca|development|enrolment|est|rollover|x509\/certify|notice\/(notice|file))/;
+    expect(loadedBy('pki/trust.ts').filter((file) => issuing.test(file))).toEqual([]);
+    expect(loadedBy('pki/ca/open.ts').some((file) => issuing.test(file))).toBe(true);
+  });
+
+  it.each(Object.entries(LAYERS_OF_PKI))('%s stands on what is below it alone', (layer, below) => {
+    const crossings = sources(layer).flatMap((file) =>
+      importsOf(file, readFileSync(join(root, file), 'utf8'))
+        .filter((target) => ![layer, ...below].some((at) => target === at || target.startsWith(`${at}/`)))
+        .map((target) => `${file} → ${target}`),
+    );
+    expect(crossings).toEqual([]);
   });
 
   it('keeps protocol/ pure: no clock, no environment, no file, no network', () => {

@@ -7,7 +7,7 @@ import {
   type DeviceIdentity,
   issueDevice,
   saveDeviceIdentity,
-} from '../../pki/development.ts';
+} from '../../pki/development/development.ts';
 import { type Recipient, recipientOf } from '../../pki/trust.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { CONSORTIUM } from '../../protocol/tenants.ts';

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { utcDayStart } from '../../gateway/router/day.ts';
-import { derOf } from '../../pki/pem.ts';
 import type { DeviceIdentity, KeyAndCertificate } from '../../pki/trust.ts';
+import { derOf } from '../../pki/x509/pem.ts';
 import { type Binding, type RecipientKey, type SignerKey, sealUplink } from '../../protocol/envelope.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { encodeDailyIndex } from '../../protocol/payload.ts';

@@ -1,10 +1,10 @@
 import { createPrivateKey, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto';
-import { ECDSA_SHA256, parseCertificate } from '../../pki/certificate.ts';
-import { type KeyPair, newKeyPair } from '../../pki/certify.ts';
-import { contextTag, der, derBits, derOid, derUnsigned, TAG } from '../../pki/der.ts';
-import { readPem, toPem } from '../../pki/pem.ts';
-import { CREDENTIAL_NAMES, type CredentialName } from '../../pki/request.ts';
+import { CREDENTIAL_NAMES, type CredentialName } from '../../pki/enrolment/request.ts';
 import { type DeviceIdentity, type Recipient, readNotice, recipientOf, withNotice } from '../../pki/trust.ts';
+import { ECDSA_SHA256, parseCertificate } from '../../pki/x509/certificate.ts';
+import { type KeyPair, newKeyPair } from '../../pki/x509/certify.ts';
+import { contextTag, der, derBits, derOid, derUnsigned, TAG } from '../../pki/x509/der.ts';
+import { readPem, toPem } from '../../pki/x509/pem.ts';
 import { sealUplink } from '../../protocol/envelope.ts';
 import { isHesError } from '../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';

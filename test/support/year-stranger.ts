@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { seededRandom } from '../../gateway/runtime/random.ts';
-import { newKeyPair } from '../../pki/certify.ts';
+import { newKeyPair } from '../../pki/x509/certify.ts';
 import { isHesError } from '../../protocol/errors.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import {

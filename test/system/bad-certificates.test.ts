@@ -4,11 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTls } from '../../gateway/edge/uplink/tls.ts';
-import { authorityOf, newKeyPair, type SigningAuthority } from '../../pki/certify.ts';
-import { makeCrl, parseCrl } from '../../pki/crl.ts';
-import { FRONT_URI, personUri } from '../../pki/names.ts';
-import { derOf, toPem } from '../../pki/pem.ts';
-import { PROFILES } from '../../pki/profiles.ts';
 import {
   BAD_CERTIFICATES,
   type Bad,
@@ -18,6 +13,11 @@ import {
   sameSerial,
 } from '../../pki/testing/bad-certificates.ts';
 import type { DeviceIdentity } from '../../pki/trust.ts';
+import { authorityOf, newKeyPair, type SigningAuthority } from '../../pki/x509/certify.ts';
+import { makeCrl, parseCrl } from '../../pki/x509/crl.ts';
+import { FRONT_URI, personUri } from '../../pki/x509/names.ts';
+import { derOf, toPem } from '../../pki/x509/pem.ts';
+import { PROFILES } from '../../pki/x509/profiles.ts';
 import { deviceUri } from '../../protocol/identity.ts';
 import { upTopic } from '../../protocol/topics.ts';
 import type { Field } from '../support/field.ts';

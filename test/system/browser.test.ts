@@ -10,7 +10,7 @@ import {
   officeWorld,
   type RunningOffice,
 } from '../../gateway/desk/testing/office-world.ts';
-import { revokePerson } from '../../pki/development.ts';
+import { revokePerson } from '../../pki/development/development.ts';
 import { readOfficeIdentity } from '../../pki/office/identity.ts';
 import { hasCommand } from '../support/tools.ts';
 

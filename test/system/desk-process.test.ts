@@ -14,7 +14,7 @@ import {
 } from '../../gateway/desk/testing/office-world.ts';
 import type { Child } from '../../gateway/runtime/child.ts';
 import { Supervisor } from '../../gateway/runtime/supervisor.ts';
-import { issueDevice, revokePerson } from '../../pki/development.ts';
+import { issueDevice, revokePerson } from '../../pki/development/development.ts';
 import { readOfficeIdentity } from '../../pki/office/identity.ts';
 import type { Command } from '../../protocol/command/command.ts';
 import {

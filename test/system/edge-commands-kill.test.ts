@@ -8,7 +8,7 @@ import { FakeHeadEnd } from '../../gateway/edge/testing/head-end.ts';
 import { ORES } from '../../gateway/edge/testing/meters.ts';
 import { systemClock } from '../../gateway/runtime/clock.ts';
 import { randomInteger, seededRandom } from '../../gateway/runtime/random.ts';
-import { issueDevice } from '../../pki/development.ts';
+import { issueDevice } from '../../pki/development/development.ts';
 import { saveDeviceIdentity } from '../../pki/identity.ts';
 import { DONE_FILE } from './edge-commands-kill.child.ts';
 

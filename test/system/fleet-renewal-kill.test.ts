@@ -13,10 +13,10 @@ import { randomInteger, randomPick, seededRandom } from '../../gateway/runtime/r
 import { planFleet } from '../../meter-emulator/fleet.ts';
 import { provisionFleet } from '../../meter-emulator/provision.ts';
 import { tenantAuthorities } from '../../pki/ca/open.ts';
+import { deviceIdentityFile } from '../../pki/files/layout.ts';
 import { type DeviceIdentity, readDeviceIdentity } from '../../pki/identity.ts';
-import { deviceIdentityFile } from '../../pki/layout.ts';
-import { toPem } from '../../pki/pem.ts';
 import { createDeviceTrust } from '../../pki/trust.ts';
+import { toPem } from '../../pki/x509/pem.ts';
 import type { Command } from '../../protocol/command/command.ts';
 import { isKeyReport } from '../../protocol/command/report.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { derOf } from '../../pki/pem.ts';
+import { derOf } from '../../pki/x509/pem.ts';
 import type { Command } from '../../protocol/command/command.ts';
 import type { CommandId } from '../../protocol/command/id.ts';
 import { approveCommand, signCommand } from '../../protocol/command/signed.ts';

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditHead } from '../../gateway/desk/audit/row.ts';
-import { toPem } from '../../pki/pem.ts';
+import { toPem } from '../../pki/x509/pem.ts';
 import { apiFace } from '../support/marco-api.ts';
 import { port } from './forge-craft.ts';
 import { Orders } from './forge-orders.ts';

@@ -1,6 +1,5 @@
 import { createPrivateKey, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { DEVELOPMENT_ORGANIZATION, officeIssuingUri, personUri } from '../../pki/names.ts';
 import { issuePerson } from '../../pki/office/generate.ts';
 import {
   type OpenedOfficeIdentity,
@@ -8,9 +7,10 @@ import {
   readOfficeIdentity,
   readPassphrase,
 } from '../../pki/office/identity.ts';
-import { derOf } from '../../pki/pem.ts';
-import { PROFILES } from '../../pki/profiles.ts';
 import { authorityFromLeaf, makeIssuing, makeLeaf } from '../../pki/testing/field.ts';
+import { DEVELOPMENT_ORGANIZATION, officeIssuingUri, personUri } from '../../pki/x509/names.ts';
+import { derOf } from '../../pki/x509/pem.ts';
+import { PROFILES } from '../../pki/x509/profiles.ts';
 import type { Role } from '../../protocol/command/roles.ts';
 import type { SignerKey } from '../../protocol/envelope.ts';
 import type { TenantId } from '../../protocol/identity.ts';

@@ -12,8 +12,8 @@ import { FakeHardware } from '../../gateway/edge/operations/testing/hardware.ts'
 import { parseConfig } from '../../gateway/runtime/config.ts';
 import { Counters } from '../../gateway/runtime/counters.ts';
 import { silentLog } from '../../gateway/runtime/log.ts';
-import { derOf } from '../../pki/pem.ts';
 import type { DeviceIdentity } from '../../pki/trust.ts';
+import { derOf } from '../../pki/x509/pem.ts';
 import type { Command, CommandBody } from '../../protocol/command/command.ts';
 import { commandIdOf } from '../../protocol/command/id.ts';
 import { sealCommand } from '../../protocol/command/sealed.ts';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Field, ORES } from '../../gateway/front/testing/fixture.ts';
 import { Meter } from '../../gateway/front/testing/meter.ts';
 import { publish } from '../../gateway/front/testing/wire.ts';
-import { revokeDevice } from '../../pki/development.ts';
+import { revokeDevice } from '../../pki/development/development.ts';
 import { upTopic } from '../../protocol/topics.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');

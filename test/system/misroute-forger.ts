@@ -1,10 +1,10 @@
 import { createPrivateKey, randomBytes } from 'node:crypto';
-import type { SigningAuthority } from '../../pki/certify.ts';
 import type { DeviceIdentity, KeyAndCertificate } from '../../pki/identity.ts';
-import { DEVELOPMENT_ORGANIZATION, issuingUri } from '../../pki/names.ts';
-import { derOf } from '../../pki/pem.ts';
-import { PROFILES, type Profile } from '../../pki/profiles.ts';
 import { authorityFromLeaf, type Leaf, makeIssuing, makeLeaf } from '../../pki/testing/field.ts';
+import type { SigningAuthority } from '../../pki/x509/certify.ts';
+import { DEVELOPMENT_ORGANIZATION, issuingUri } from '../../pki/x509/names.ts';
+import { derOf } from '../../pki/x509/pem.ts';
+import { PROFILES, type Profile } from '../../pki/x509/profiles.ts';
 import { type DeviceId, deviceUri, type TenantId } from '../../protocol/identity.ts';
 import { Field } from '../support/field.ts';
 

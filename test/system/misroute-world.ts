@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { CounterSnapshot } from '../../gateway/runtime/counters.ts';
-import { readText } from '../../pki/files.ts';
+import { readText } from '../../pki/files/files.ts';
 import { createDeviceTrust, type DeviceIdentity, loadSealingKey } from '../../pki/trust.ts';
 import { openUplink, readSigner, verifyUplink } from '../../protocol/envelope.ts';
 import { isHesError } from '../../protocol/errors.ts';

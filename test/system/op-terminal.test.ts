@@ -9,7 +9,7 @@ import {
   ORES,
   startDeskAtWork,
 } from '../../gateway/cli/desk-client/testing/desk.ts';
-import { officeLayout } from '../../pki/layout.ts';
+import { officeLayout } from '../../pki/files/layout.ts';
 import { until } from '../support/processes.ts';
 import { hasCommand } from '../support/tools.ts';
 

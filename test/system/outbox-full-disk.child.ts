@@ -5,7 +5,7 @@ import { dayAfter } from '../../gateway/edge/days/calendar.ts';
 import { EdgeDevice } from '../../gateway/edge/device.ts';
 import { DAY, live } from '../../gateway/edge/testing/device.ts';
 import { FARYS, ORES } from '../../gateway/edge/testing/meters.ts';
-import { createDevelopmentPki, issueDevice } from '../../pki/development.ts';
+import { createDevelopmentPki, issueDevice } from '../../pki/development/development.ts';
 import { isHesError } from '../../protocol/errors.ts';
 
 /**

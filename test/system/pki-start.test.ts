@@ -6,16 +6,16 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../gateway/runtime/random.ts';
-import { parseCrl } from '../../pki/crl.ts';
-import { loadDevelopmentPki, openDevelopmentPki } from '../../pki/development.ts';
-import { derOf } from '../../pki/pem.ts';
+import { loadDevelopmentPki, openDevelopmentPki } from '../../pki/development/development.ts';
+import { parseCrl } from '../../pki/x509/crl.ts';
+import { derOf } from '../../pki/x509/pem.ts';
 import { CONSORTIUM } from '../../protocol/tenants.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'hes-pki-start-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 const nowMs = Date.now();
 const tenants = CONSORTIUM.map(({ id }) => id);
-const development = resolve(import.meta.dirname, '../../pki/development.ts');
+const development = resolve(import.meta.dirname, '../../pki/development/development.ts');
 const load = (directory: string) => loadDevelopmentPki({ directory, nowMs, development: true });
 
 /** A process of its own that says `begin` and then runs the lines given, with the room's functions at hand. */

@@ -16,7 +16,7 @@ import { tellParent } from '../../gateway/runtime/parent.ts';
 import { type RunningService, runService, type ServiceContext } from '../../gateway/runtime/service.ts';
 import { encodeTelegramBytes } from '../../meter-emulator/p1/encode.ts';
 import { stateOf } from '../../meter-emulator/p1/example.ts';
-import { deviceIdentityFile } from '../../pki/development.ts';
+import { deviceIdentityFile } from '../../pki/development/development.ts';
 import { readDeviceIdentity } from '../../pki/identity.ts';
 import { type DeviceId, isDeviceId, isTenantId, type TenantId } from '../../protocol/identity.ts';
 import type { ObisCode, Timestamp } from '../../protocol/reading.ts';

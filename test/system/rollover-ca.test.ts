@@ -7,11 +7,10 @@ import { freePorts } from '../../gateway/cli/up/ports.ts';
 import { Supervisor } from '../../gateway/runtime/supervisor.ts';
 import { createProductionPki } from '../../pki/ca/ceremony.ts';
 import { openPki } from '../../pki/ca/open.ts';
-import { parseCertificate } from '../../pki/certificate.ts';
-import { createDevelopmentPki, issueDevice } from '../../pki/development.ts';
-import { encryptKey } from '../../pki/encrypted-key.ts';
+import { createDevelopmentPki, issueDevice } from '../../pki/development/development.ts';
 import { readCertsOnly } from '../../pki/est/cms.ts';
-import { pkiLayout } from '../../pki/layout.ts';
+import { pkiLayout } from '../../pki/files/layout.ts';
+import { encryptKey } from '../../pki/keys/encrypted-key.ts';
 import {
   finishRollover,
   OVERLAP_DAYS_MIN,
@@ -20,6 +19,7 @@ import {
   switchRollover,
 } from '../../pki/rollover/rollover.ts';
 import { applyNotice, loadSealingKey } from '../../pki/trust.ts';
+import { parseCertificate } from '../../pki/x509/certificate.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { until } from '../support/processes.ts';
 

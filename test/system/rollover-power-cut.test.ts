@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openPki, tenantAuthorities } from '../../pki/ca/open.ts';
-import { createDevelopmentPki, issueDevice } from '../../pki/development.ts';
-import { pkiLayout } from '../../pki/layout.ts';
+import { createDevelopmentPki, issueDevice } from '../../pki/development/development.ts';
+import { pkiLayout } from '../../pki/files/layout.ts';
 import type { RolloverKind } from '../../pki/rollover/plan.ts';
 import {
   finishRollover,

@@ -9,17 +9,17 @@ import { live } from '../../gateway/edge/testing/device.ts';
 import { Counters } from '../../gateway/runtime/counters.ts';
 import { planFleet } from '../../meter-emulator/fleet.ts';
 import { openPki } from '../../pki/ca/open.ts';
-import { parseCertificate } from '../../pki/certificate.ts';
-import { createDevelopmentPki, issueDevice, saveDeviceIdentity } from '../../pki/development.ts';
+import { createDevelopmentPki, issueDevice, saveDeviceIdentity } from '../../pki/development/development.ts';
+import { deviceIdentityFile, pkiLayout } from '../../pki/files/layout.ts';
 import { type DeviceIdentity, readDeviceIdentity, replaceDeviceIdentity } from '../../pki/identity.ts';
-import { deviceIdentityFile, pkiLayout } from '../../pki/layout.ts';
-import { derOf } from '../../pki/pem.ts';
 import {
   finishRollover,
   type RolloverContext,
   startRollover,
   switchRollover,
 } from '../../pki/rollover/rollover.ts';
+import { parseCertificate } from '../../pki/x509/certificate.ts';
+import { derOf } from '../../pki/x509/pem.ts';
 import type { DeviceId, TenantId } from '../../protocol/identity.ts';
 import { CONSORTIUM } from '../../protocol/tenants.ts';
 import { TestFolder } from '../support/chaos-folder.ts';

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { ask } from '../../gateway/desk/testing/office-world.ts';
-import { officeLayout } from '../../pki/layout.ts';
+import { officeLayout } from '../../pki/files/layout.ts';
 import { openOfficeIdentity, readOfficeIdentity, readPassphrase } from '../../pki/office/identity.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { TestFolder } from '../support/chaos-folder.ts';

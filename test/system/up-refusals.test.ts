@@ -12,7 +12,7 @@ import {
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createDevelopmentPki } from '../../pki/development.ts';
+import { createDevelopmentPki } from '../../pki/development/development.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { TestFolder } from '../support/chaos-folder.ts';
 import { Hes, type HesEnd, runHes } from '../support/chaos-hes.ts';

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { createOfficeTrust } from '../../../pki/office/trust.ts';
-import { readPem } from '../../../pki/pem.ts';
+import { readPem } from '../../../pki/x509/pem.ts';
 import type { Signer } from '../../../protocol/command/signers.ts';
 import type { AtDesk } from '../desk-client/open.ts';
 import { altered } from './altered.ts';

@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { officeLayout } from '../../../pki/layout.ts';
+import { officeLayout } from '../../../pki/files/layout.ts';
 import { EXIT } from '../exit.ts';
 import { deskUrl } from './open.ts';
 import { personOf } from './person.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { officeLayout } from '../../../pki/layout.ts';
+import { officeLayout } from '../../../pki/files/layout.ts';
 import {
   type OfficeIdentity,
   type OpenedOfficeIdentity,

@@ -2,10 +2,10 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { rootFingerprint } from '../../../pki/answer-accept.ts';
-import { newKeyPair } from '../../../pki/certify.ts';
+import { rootFingerprint } from '../../../pki/enrolment/answer-accept.ts';
 import { type EstWorld, startEstWorld } from '../../../pki/testing/est.ts';
 import { FARYS, ORES } from '../../../pki/testing/field.ts';
+import { newKeyPair } from '../../../pki/x509/certify.ts';
 import type { DeviceId } from '../../../protocol/identity.ts';
 import { type EdgeEnrolFlags, edgeEnrol } from './enrol.ts';
 

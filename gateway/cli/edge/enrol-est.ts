@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
-import { enrolOverEst } from '../../../pki/enrol-est.ts';
+import { enrolOverEst } from '../../../pki/enrolment/over-est.ts';
 import { type EstCredential, isEstUrl } from '../../../pki/est/client.ts';
-import { readPrivateText } from '../../../pki/files.ts';
+import { readPrivateText } from '../../../pki/files/files.ts';
 import { usage } from '../errors.ts';
 import { readDocument } from '../pki/document.ts';
 import { type EdgeEnrolFlags, tellEnrolled, wantedOf } from './enrol.ts';

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createDevelopmentPki, type DevelopmentPki } from '../../../pki/development.ts';
-import { readPending } from '../../../pki/request-pending.ts';
+import { createDevelopmentPki, type DevelopmentPki } from '../../../pki/development/development.ts';
+import { readPending } from '../../../pki/enrolment/request-pending.ts';
 import { FARYS, ORES } from '../../../pki/testing/field.ts';
 import { exitCodeOf } from '../exit.ts';
 import { pkiEnrol } from '../pki/enrol.ts';

@@ -1,16 +1,21 @@
 import { X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
-import { ANSWER_BYTES_MAX } from '../../../pki/answer.ts';
+import { ANSWER_BYTES_MAX } from '../../../pki/enrolment/answer.ts';
 import {
   acceptAnswer,
   enrolledAlready,
   enrolledIdentity,
   rootFingerprint,
-} from '../../../pki/answer-accept.ts';
-import { GUESTS_MAX } from '../../../pki/device-certificate.ts';
+} from '../../../pki/enrolment/answer-accept.ts';
+import { CREDENTIAL_NAMES, documentText } from '../../../pki/enrolment/request.ts';
+import {
+  beginEnrolment,
+  pendingFile,
+  readPending,
+  type Wanted,
+} from '../../../pki/enrolment/request-pending.ts';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
-import { CREDENTIAL_NAMES, documentText } from '../../../pki/request.ts';
-import { beginEnrolment, pendingFile, readPending, type Wanted } from '../../../pki/request-pending.ts';
+import { GUESTS_MAX } from '../../../pki/verify/device-certificate.ts';
 import { parseTenantId } from '../../../protocol/identity.ts';
 import { usage } from '../errors.ts';
 import { readDocument, writeDocument } from '../pki/document.ts';

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { createOfficeTrust } from '../../../pki/office/trust.ts';
-import { readPem } from '../../../pki/pem.ts';
+import { readPem } from '../../../pki/x509/pem.ts';
 import type { Command } from '../../../protocol/command/command.ts';
 import { type CommandId, isCommandId } from '../../../protocol/command/id.ts';
 import { approveCommand, verifyCommand } from '../../../protocol/command/signed.ts';

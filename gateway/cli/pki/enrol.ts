@@ -1,17 +1,17 @@
 import { basename, join } from 'node:path';
-import type { EnrolmentAnswer } from '../../../pki/answer.ts';
-import { fingerprintText, rootFingerprint } from '../../../pki/answer-accept.ts';
-import { answerEnrolment } from '../../../pki/answer-issue.ts';
 import type { OpenedPki } from '../../../pki/ca/open.ts';
-import { makeFolder } from '../../../pki/files.ts';
-import { derOf } from '../../../pki/pem.ts';
+import type { EnrolmentAnswer } from '../../../pki/enrolment/answer.ts';
+import { fingerprintText, rootFingerprint } from '../../../pki/enrolment/answer-accept.ts';
+import { answerEnrolment } from '../../../pki/enrolment/answer-issue.ts';
 import {
   CREDENTIAL_NAMES,
   documentText,
   parseEnrolmentRequest,
   REQUEST_BYTES_MAX,
-} from '../../../pki/request.ts';
-import { checkEnrolmentRequest } from '../../../pki/request-check.ts';
+} from '../../../pki/enrolment/request.ts';
+import { checkEnrolmentRequest } from '../../../pki/enrolment/request-check.ts';
+import { makeFolder } from '../../../pki/files/files.ts';
+import { derOf } from '../../../pki/x509/pem.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import { type DeviceId, isDeviceId } from '../../../protocol/identity.ts';
 import { parseCsv } from '../campaign/csv.ts';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { WARN_DAYS } from '../../../pki/ca/authority.ts';
 import { readManifest } from '../../../pki/ca/open.ts';
-import { parseCertificate } from '../../../pki/certificate.ts';
-import { parseCrl } from '../../../pki/crl.ts';
-import { readText } from '../../../pki/files.ts';
-import { pkiLayout } from '../../../pki/layout.ts';
-import { readPem } from '../../../pki/pem.ts';
+import { readText } from '../../../pki/files/files.ts';
+import { pkiLayout } from '../../../pki/files/layout.ts';
+import { parseCertificate } from '../../../pki/x509/certificate.ts';
+import { parseCrl } from '../../../pki/x509/crl.ts';
+import { readPem } from '../../../pki/x509/pem.ts';
 import { EXIT } from '../exit.ts';
 import type { PkiFlags } from './flags.ts';
 import { eachRegister, pkiDirectory, tenantsOf } from './opened.ts';

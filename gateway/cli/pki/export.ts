@@ -1,7 +1,7 @@
-import { encryptKey } from '../../../pki/encrypted-key.ts';
-import { writeNew } from '../../../pki/files.ts';
+import { writeNew } from '../../../pki/files/files.ts';
+import { encryptKey } from '../../../pki/keys/encrypted-key.ts';
+import { exportPkcs12 } from '../../../pki/keys/pkcs12.ts';
 import { openOfficeIdentity, readOfficeIdentity } from '../../../pki/office/identity.ts';
-import { exportPkcs12 } from '../../../pki/pkcs12.ts';
 import { usage } from '../errors.ts';
 import type { PkiFlags } from './flags.ts';
 import { newPassphrase, refuseExisting } from './issue.ts';

@@ -1,10 +1,10 @@
 import { isAbsolute, join, resolve } from 'node:path';
-import { fingerprintText, rootFingerprint } from '../../../pki/answer-accept.ts';
 import { type CeremonyKey, ceremonyKeys, createProductionPki } from '../../../pki/ca/ceremony.ts';
 import { readManifest } from '../../../pki/ca/open.ts';
-import { createDevelopmentPki } from '../../../pki/development.ts';
+import { createDevelopmentPki } from '../../../pki/development/development.ts';
+import { fingerprintText, rootFingerprint } from '../../../pki/enrolment/answer-accept.ts';
+import { pkiLayout } from '../../../pki/files/layout.ts';
 import type { TokenPlace } from '../../../pki/hsm/session.ts';
-import { pkiLayout } from '../../../pki/layout.ts';
 import { parseTenantId, type TenantId } from '../../../protocol/identity.ts';
 import { CONSORTIUM } from '../../../protocol/tenants.ts';
 import { usage } from '../errors.ts';

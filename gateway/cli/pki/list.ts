@@ -1,7 +1,7 @@
 import { CERTIFICATE_STATES, type CertificateState } from '../../../pki/ca/certificates.ts';
 import { pkiError } from '../../../pki/errors.ts';
-import { toPem } from '../../../pki/pem.ts';
-import { PROFILES, type ProfileName } from '../../../pki/profiles.ts';
+import { toPem } from '../../../pki/x509/pem.ts';
+import { PROFILES, type ProfileName } from '../../../pki/x509/profiles.ts';
 import { isDeviceId } from '../../../protocol/identity.ts';
 import { usage } from '../errors.ts';
 import type { PkiFlags } from './flags.ts';

@@ -1,4 +1,4 @@
-import { publishNotice } from '../../../pki/notice-file.ts';
+import { publishNotice } from '../../../pki/notice/file.ts';
 import type { PkiFlags } from './flags.ts';
 import { CLOCK, openedPki, tenantsOf, withTenant } from './opened.ts';
 import { columns, print, printJson } from './print.ts';

@@ -12,9 +12,9 @@ import {
 } from '../../../pki/ca/open.ts';
 import { openRegister, type Register } from '../../../pki/ca/register.ts';
 import { pkiError } from '../../../pki/errors.ts';
-import { readTextIfThere } from '../../../pki/files.ts';
+import { readTextIfThere } from '../../../pki/files/files.ts';
+import { pkiLayout } from '../../../pki/files/layout.ts';
 import { isTokenReference } from '../../../pki/hsm/reference.ts';
-import { pkiLayout } from '../../../pki/layout.ts';
 import { isTenantId, type TenantId } from '../../../protocol/identity.ts';
 import { usage } from '../errors.ts';
 import type { PkiFlags } from './flags.ts';

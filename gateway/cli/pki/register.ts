@@ -1,10 +1,10 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { openRegister } from '../../../pki/ca/register.ts';
+import { keyHash } from '../../../pki/enrolment/request-check.ts';
 import { pkiError } from '../../../pki/errors.ts';
-import { writeNew } from '../../../pki/files.ts';
-import { pkiLayout } from '../../../pki/layout.ts';
-import { keyHash } from '../../../pki/request-check.ts';
+import { writeNew } from '../../../pki/files/files.ts';
+import { pkiLayout } from '../../../pki/files/layout.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import {
   type DeviceId,

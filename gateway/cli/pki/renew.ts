@@ -1,10 +1,10 @@
 import { issueIdentity } from '../../../pki/ca/person.ts';
 import type { RegisterOwner } from '../../../pki/ca/schema.ts';
-import { parseCertificate } from '../../../pki/certificate.ts';
 import { pkiError } from '../../../pki/errors.ts';
-import { replaceFile } from '../../../pki/files.ts';
+import { replaceFile } from '../../../pki/files/files.ts';
 import { openOfficeIdentity, readOfficeIdentity } from '../../../pki/office/identity.ts';
-import { derOf } from '../../../pki/pem.ts';
+import { parseCertificate } from '../../../pki/x509/certificate.ts';
+import { derOf } from '../../../pki/x509/pem.ts';
 import { usage } from '../errors.ts';
 import type { PkiFlags } from './flags.ts';
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pkiLayout } from '../../../pki/layout.ts';
+import { pkiLayout } from '../../../pki/files/layout.ts';
 import type { RolloverPlan } from '../../../pki/rollover/plan.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { finishedText, planText, switchWouldText } from './rollover-text.ts';

@@ -1,4 +1,4 @@
-import type { PkiLayout } from '../../../pki/layout.ts';
+import type { PkiLayout } from '../../../pki/files/layout.ts';
 import type { RolloverKind, RolloverPlan } from '../../../pki/rollover/plan.ts';
 import { columns } from './print.ts';
 

@@ -2,11 +2,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openPki, readManifest } from '../../../pki/ca/open.ts';
-import { parseCertificate } from '../../../pki/certificate.ts';
-import { encryptKey } from '../../../pki/encrypted-key.ts';
+import { pkiLayout } from '../../../pki/files/layout.ts';
 import { readDeviceIdentity } from '../../../pki/identity.ts';
-import { pkiLayout } from '../../../pki/layout.ts';
-import { derOf } from '../../../pki/pem.ts';
+import { encryptKey } from '../../../pki/keys/encrypted-key.ts';
 import { type RolloverKind, type RolloverPlan, readPlan } from '../../../pki/rollover/plan.ts';
 import {
   checkNone,
@@ -20,6 +18,8 @@ import {
   switchRollover,
   usedStill,
 } from '../../../pki/rollover/rollover.ts';
+import { parseCertificate } from '../../../pki/x509/certificate.ts';
+import { derOf } from '../../../pki/x509/pem.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { PkiFlags } from './flags.ts';
 import { CLOCK, caPassphrase, pkiDirectory, tenantOf, tenantsOf } from './opened.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { checkPassphrase, readPassphrase } from '../../../pki/encrypted-key.ts';
 import { pkiError } from '../../../pki/errors.ts';
+import { checkPassphrase, readPassphrase } from '../../../pki/keys/encrypted-key.ts';
 import { processTerminal } from '../desk-client/terminal.ts';
 import { usage } from '../errors.ts';
 

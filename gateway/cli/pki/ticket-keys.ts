@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { replaceFile, systemCode } from '../../../pki/files.ts';
+import { replaceFile, systemCode } from '../../../pki/files/files.ts';
 import { usage } from '../errors.ts';
 import type { PkiFlags } from './flags.ts';
 import { print, printJson } from './print.ts';

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Authority, ExpiryCounts } from '../../../pki/ca/authority.ts';
-import { type Ending, endOfCertificate } from '../../../pki/endings.ts';
+import { type Ending, endOfCertificate } from '../../../pki/verify/endings.ts';
 import type { Log } from '../../runtime/log.ts';
 
 /** What ends by itself at an issuing CA: its own certificates and lists, and what it issued and nobody renewed. */

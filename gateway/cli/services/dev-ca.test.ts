@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openPki } from '../../../pki/ca/open.ts';
-import { createDevelopmentPki, type DevelopmentPki, issueDevice } from '../../../pki/development.ts';
+import {
+  createDevelopmentPki,
+  type DevelopmentPki,
+  issueDevice,
+} from '../../../pki/development/development.ts';
 import { type EstClient, estClient, newDeviceKey, renewalRequest } from '../../../pki/device.ts';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
 import { startRollover, switchRollover } from '../../../pki/rollover/rollover.ts';

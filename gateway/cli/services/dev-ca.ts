@@ -9,8 +9,8 @@ import {
 } from '../../../pki/ca/open.ts';
 import { pkiError } from '../../../pki/errors.ts';
 import { type EstServer, startEst } from '../../../pki/est/server.ts';
-import { loadServerKey } from '../../../pki/keys.ts';
-import { pkiLayout } from '../../../pki/layout.ts';
+import { pkiLayout } from '../../../pki/files/layout.ts';
+import { loadServerKey } from '../../../pki/keys/keys.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { loadConfig } from '../../runtime/config.ts';
 import type { RunningService, ServiceContext } from '../../runtime/service.ts';

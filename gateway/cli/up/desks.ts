@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { FleetConfig } from '../../../meter-emulator/config.ts';
 import { plansOf } from '../../../meter-emulator/input.ts';
 import { eanNumber } from '../../../meter-emulator/numbers.ts';
-import { deviceIdentityFile, readDeviceIdentity } from '../../../pki/development.ts';
+import { deviceIdentityFile, readDeviceIdentity } from '../../../pki/development/development.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { MeterLine } from '../../desk/service/registry-file.ts';

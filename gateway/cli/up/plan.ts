@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { FleetConfig } from '../../../meter-emulator/config.ts';
 import type { EmulatorErrorCode } from '../../../meter-emulator/errors.ts';
-import type { DevelopmentPki } from '../../../pki/development.ts';
+import type { DevelopmentPki } from '../../../pki/development/development.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { EdgeErrorCode } from '../../edge/errors.ts';
 import type { ChildSpec } from '../../runtime/child.ts';

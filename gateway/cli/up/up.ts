@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { enrolmentsOf } from '../../../meter-emulator/input.ts';
 import { provisionFleet } from '../../../meter-emulator/provision.ts';
 import type { FleetReport } from '../../../meter-emulator/start.ts';
-import { type DevelopmentPki, openDevelopmentPki } from '../../../pki/development.ts';
+import { type DevelopmentPki, openDevelopmentPki } from '../../../pki/development/development.ts';
 import { HesError } from '../../../protocol/errors.ts';
 import { busDirectory, makeDirectory } from '../../bus/local/paths.ts';
 import { dayAt, dayNamed } from '../../edge/days/calendar.ts';

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { revokeDevice, revokePerson } from '../../../pki/development.ts';
+import { revokeDevice, revokePerson } from '../../../pki/development/development.ts';
 import { readOfficeIdentity } from '../../../pki/office/identity.ts';
 import { nobodyAwake } from '../testing/fake-bus.ts';
 import {

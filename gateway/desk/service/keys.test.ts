@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DeviceIdentity, issueDevice, revokeDevice } from '../../../pki/development.ts';
+import { type DeviceIdentity, issueDevice, revokeDevice } from '../../../pki/development/development.ts';
 import { recipientOfCertificate } from '../registry/recipient.ts';
 import { everybodyAwake, nobodyAwake } from '../testing/fake-bus.ts';
 import {

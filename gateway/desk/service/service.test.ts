@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { issueDevice, revokePerson } from '../../../pki/development.ts';
+import { issueDevice, revokePerson } from '../../../pki/development/development.ts';
 import { readOfficeIdentity } from '../../../pki/office/identity.ts';
 import { isHesError } from '../../../protocol/errors.ts';
 import { manualClock } from '../../runtime/clock.ts';

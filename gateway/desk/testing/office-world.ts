@@ -4,7 +4,11 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DeviceIdentity, issueDevice, openDevelopmentPki } from '../../../pki/development.ts';
+import {
+  type DeviceIdentity,
+  issueDevice,
+  openDevelopmentPki,
+} from '../../../pki/development/development.ts';
 import { openOfficeIdentity, readOfficeIdentity, readPassphrase } from '../../../pki/office/identity.ts';
 import type { Command } from '../../../protocol/command/command.ts';
 import { commandIdOf } from '../../../protocol/command/id.ts';

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { issueDevice } from '../../../pki/development.ts';
+import { issueDevice } from '../../../pki/development/development.ts';
 import { type DailyIndex, QUALITY } from '../../../protocol/reading.ts';
 import { dayAfter, type LocalDay, QUARTER_SECONDS } from '../days/calendar.ts';
 import type { EdgeDevice, EdgeDeviceOptions } from '../device.ts';

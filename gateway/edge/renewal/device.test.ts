@@ -1,10 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
-import { parseCertificate } from '../../../pki/certificate.ts';
-import { certify } from '../../../pki/certify.ts';
+import { CREDENTIALS } from '../../../pki/enrolment/request.ts';
+import { readCertificateRequest } from '../../../pki/enrolment/request-check.ts';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
-import { derOf, toPem } from '../../../pki/pem.ts';
-import { CREDENTIALS } from '../../../pki/request.ts';
-import { readCertificateRequest } from '../../../pki/request-check.ts';
+import { parseCertificate } from '../../../pki/x509/certificate.ts';
+import { certify } from '../../../pki/x509/certify.ts';
+import { derOf, toPem } from '../../../pki/x509/pem.ts';
 import { deviceUri } from '../../../protocol/identity.ts';
 import { silentLog } from '../../runtime/log.ts';
 import { seededRandom } from '../../runtime/random.ts';

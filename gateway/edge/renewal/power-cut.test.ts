@@ -1,9 +1,9 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { DeviceKeyName } from '../../../pki/device.ts';
+import { CREDENTIALS } from '../../../pki/enrolment/request.ts';
+import { keyHash } from '../../../pki/enrolment/request-check.ts';
 import { type DeviceIdentity, parseDeviceIdentity } from '../../../pki/identity.ts';
-import { CREDENTIALS } from '../../../pki/request.ts';
-import { keyHash } from '../../../pki/request-check.ts';
 import type { IdentityPort } from '../device-options.ts';
 import type { OutboxFiles } from '../outbox/files.ts';
 import { pemOf, type RenewalWorld, renewalWorld } from '../testing/renewal.ts';

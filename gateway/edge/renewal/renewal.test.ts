@@ -1,11 +1,11 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { parseCertificate } from '../../../pki/certificate.ts';
-import { certify } from '../../../pki/certify.ts';
 import { pkiError } from '../../../pki/errors.ts';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
-import { derOf, readPem } from '../../../pki/pem.ts';
-import { PROFILES } from '../../../pki/profiles.ts';
 import { makeIssuing, makeLeaf, makeRoot, ORES, OTHER_DEVICE } from '../../../pki/testing/field.ts';
+import { parseCertificate } from '../../../pki/x509/certificate.ts';
+import { certify } from '../../../pki/x509/certify.ts';
+import { derOf, readPem } from '../../../pki/x509/pem.ts';
+import { PROFILES } from '../../../pki/x509/profiles.ts';
 import { type DeviceId, deviceUri } from '../../../protocol/identity.ts';
 import { manualClock } from '../../runtime/clock.ts';
 import { Counters } from '../../runtime/counters.ts';

@@ -2,7 +2,11 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDevelopmentPki, type DevelopmentPki, issueDevice } from '../../../pki/development.ts';
+import {
+  createDevelopmentPki,
+  type DevelopmentPki,
+  issueDevice,
+} from '../../../pki/development/development.ts';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
 import { parseConfig } from '../../runtime/config.ts';
 import type { Log } from '../../runtime/log.ts';

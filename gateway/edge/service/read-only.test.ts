@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { issueDevice } from '../../../pki/development.ts';
+import { issueDevice } from '../../../pki/development/development.ts';
 import type { Renewal } from '../renewal/renewal.ts';
 import { deviceBench } from '../testing/device.ts';
 import { ORES } from '../testing/meters.ts';

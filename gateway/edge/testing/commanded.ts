@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { P256_POINT_BYTES, parseCertificate } from '../../../pki/certificate.ts';
-import type { DevelopmentPki } from '../../../pki/development.ts';
+import type { DevelopmentPki } from '../../../pki/development/development.ts';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
 import { openOfficeIdentity, readOfficeIdentity, readPassphrase } from '../../../pki/office/identity.ts';
-import { readPem } from '../../../pki/pem.ts';
 import { sealingKid } from '../../../pki/trust.ts';
+import { P256_POINT_BYTES, parseCertificate } from '../../../pki/x509/certificate.ts';
+import { readPem } from '../../../pki/x509/pem.ts';
 import type { Command } from '../../../protocol/command/command.ts';
 import { type CommandId, commandIdOf } from '../../../protocol/command/id.ts';
 import type { Role } from '../../../protocol/command/roles.ts';

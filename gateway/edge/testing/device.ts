@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { type DeviceIdentity, issueDevice } from '../../../pki/development.ts';
+import { type DeviceIdentity, issueDevice } from '../../../pki/development/development.ts';
 import { type ManualClock, manualClock } from '../../runtime/clock.ts';
 import { Counters } from '../../runtime/counters.ts';
 import { seededRandom } from '../../runtime/random.ts';

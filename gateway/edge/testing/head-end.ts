@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { Aedes, type Client, type Subscription } from 'aedes';
-import { createDevelopmentPki, type DevelopmentPki } from '../../../pki/development.ts';
+import { createDevelopmentPki, type DevelopmentPki } from '../../../pki/development/development.ts';
 import { loadSealingKey, loadServerKey } from '../../../pki/trust.ts';
 import { type Outcome, verifyOutcome } from '../../../protocol/command/outcome.ts';
 import { decodeEvent, type Report, verifyReport } from '../../../protocol/command/report.ts';

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import type { DevelopmentPki } from '../../../pki/development.ts';
+import type { DevelopmentPki } from '../../../pki/development/development.ts';
 import { loadServerKey } from '../../../pki/trust.ts';
 
 /** What the head-end sends at each of a device's packets: hex, bytes, an end of the connection, or nothing. */

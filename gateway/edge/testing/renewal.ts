@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Authority, createAuthority } from '../../../pki/ca/authority.ts';
 import { openRegister, type Register } from '../../../pki/ca/register.ts';
-import { parseCertificate } from '../../../pki/certificate.ts';
-import { newKeyPair, type SigningAuthority } from '../../../pki/certify.ts';
+import { CREDENTIAL_NAMES, CREDENTIALS } from '../../../pki/enrolment/request.ts';
 import { createEnrolment } from '../../../pki/est/enrolment.ts';
 import { type DeviceIdentity, parseDeviceIdentity } from '../../../pki/identity.ts';
-import { sealingUri } from '../../../pki/names.ts';
-import { toPem } from '../../../pki/pem.ts';
-import { PROFILES } from '../../../pki/profiles.ts';
-import { CREDENTIAL_NAMES, CREDENTIALS } from '../../../pki/request.ts';
 import { DAY_MS, DEVICE, makeIssuing, makeLeaf, makeRoot, ORES } from '../../../pki/testing/field.ts';
 import { sealingKid } from '../../../pki/trust.ts';
+import { parseCertificate } from '../../../pki/x509/certificate.ts';
+import { newKeyPair, type SigningAuthority } from '../../../pki/x509/certify.ts';
+import { sealingUri } from '../../../pki/x509/names.ts';
+import { toPem } from '../../../pki/x509/pem.ts';
+import { PROFILES } from '../../../pki/x509/profiles.ts';
 import type { RenewalServer, RenewalSession } from '../renewal/server.ts';
 
 /** A CA with a register, a device of it, and the part of an EST server that decides: no socket in between. */

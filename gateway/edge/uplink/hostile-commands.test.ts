@@ -1,6 +1,6 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { issueDevice } from '../../../pki/development.ts';
+import { issueDevice } from '../../../pki/development/development.ts';
 import type { DeviceIdentity } from '../../../pki/identity.ts';
 import type { Command } from '../../../protocol/command/command.ts';
 import { signCommand } from '../../../protocol/command/signed.ts';

@@ -6,7 +6,7 @@ import {
   type DevelopmentPki,
   type DeviceRequest,
   issueDevice,
-} from '../../../pki/development.ts';
+} from '../../../pki/development/development.ts';
 import type { DeviceIdentity } from '../../../pki/trust.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import type { Clock } from '../../runtime/clock.ts';

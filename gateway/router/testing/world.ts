@@ -7,9 +7,9 @@ import {
   type DevelopmentPki,
   type DeviceIdentity,
   issueDevice,
-} from '../../../pki/development.ts';
-import { derOf } from '../../../pki/pem.ts';
+} from '../../../pki/development/development.ts';
 import { createDeviceTrust, type DeviceTrust, loadSealingKey, recipientOf } from '../../../pki/trust.ts';
+import { derOf } from '../../../pki/x509/pem.ts';
 import { type SealingKey, type SignerKey, sealUplink } from '../../../protocol/envelope.ts';
 import type { TenantId } from '../../../protocol/identity.ts';
 import { encodeDailyIndex } from '../../../protocol/payload.ts';

@@ -4,8 +4,8 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadDeskServerKey } from '../../../../pki/keys.ts';
-import { officeLayout } from '../../../../pki/layout.ts';
+import { officeLayout } from '../../../../pki/files/layout.ts';
+import { loadDeskServerKey } from '../../../../pki/keys/keys.ts';
 import { makeOfficeIfAbsent } from '../../../../pki/office/development.ts';
 import {
   type OpenedOfficeIdentity,
