@@ -188,7 +188,9 @@ describe('a fleet beside npm start', () => {
         return JSON.parse(end.stdout);
       };
       const start = async (what: string): Promise<{ readonly old: string; readonly new: string }> => {
-        const { sealingKey } = (await hesPki('start', what)) as { sealingKey: { old: string; new: string } };
+        const { sealingKey } = (await hesPki('start', what, '--overlap-days', '0')) as {
+          sealingKey: { old: string; new: string };
+        };
         await until(
           `every device seals to the new key: ${hes.stderr}`,
           () => owned.every(({ id }) => identityOf(id).owners[ORES]!.kid === sealingKey.new),

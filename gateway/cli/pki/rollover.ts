@@ -44,6 +44,8 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** Beside `npm start` front, router and desks look every few seconds, and nothing is carried to other machines. */
 const DEVELOPMENT_LEAD_MS = 8_000;
+/** Every emulated device has sent by then, at a simulated day a minute, and whoever types on is not ahead of them. */
+const DEVELOPMENT_OVERLAP_MS = 10 * 60_000;
 
 async function contextOf(flags: RolloverFlags, tenant: TenantId): Promise<RolloverContext> {
   const directory = pkiDirectory(flags);
@@ -67,7 +69,12 @@ export async function rolloverStart(kind: RolloverKind, flags: RolloverFlags): P
         ? DEVELOPMENT_LEAD_MS
         : LEAD_HOURS_DEFAULT * HOUR_MS
       : flags.leadHours * HOUR_MS;
-  const overlapMs = (flags.overlapDays ?? (development ? 0 : OVERLAP_DAYS_DEFAULT)) * DAY_MS;
+  const overlapMs =
+    flags.overlapDays === undefined
+      ? development
+        ? DEVELOPMENT_OVERLAP_MS
+        : OVERLAP_DAYS_DEFAULT * DAY_MS
+      : flags.overlapDays * DAY_MS;
   if (flags.dryRun === true) {
     checkOverlap({ development }, overlapMs);
     checkNone(readPlan(pkiLayout(directory), tenant));
