@@ -6,7 +6,7 @@ import { TestFolder } from '../support/chaos-folder.ts';
 import { Hes } from '../support/chaos-hes.ts';
 import { until } from '../support/processes.ts';
 
-/** The README's second page, copied and pasted: each of its commands, in their order, against what `npm start` starts. */
+/** The README's second and third page, copied and pasted: each command, in its order, against what `npm start` starts. */
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const WITHIN_MS = 240_000;
@@ -78,6 +78,22 @@ it(
     expect(prepayment!.stdout).toMatch(/2 balance +20\.00 €/);
     expect(prepayment!.stdout).toMatch(/3 emergency credit 15\.00 €/);
     expect(prepayment!.stdout).toMatch(/Credit +prepayment/);
+  },
+  WITHIN_MS,
+);
+
+it(
+  'renews a key of a meter and replaces the sealing key of its operator',
+  () => {
+    const [meter] = blocksOf('Second page: two commands for a meter')[0]!.split('\n');
+    const blocks = blocksOf('Third page: keys that change while it runs');
+    expect(blocks).toHaveLength(1);
+    const [said] = paste([`${meter}\n${blocks[0]}`]);
+    expect(said!.stderr).toBe('');
+    expect(said!.stdout).toContain('executed: the command was executed, as its device signed');
+    expect(said!.stdout).toMatch(/sealed to +key [0-9a-f]{16}, certified until/);
+    expect(said!.stdout).toMatch(/^ores +sealing +switched +old one until/m);
+    expect(said!.stdout).toMatch(/^ *\d+ +20\d\d-\d\d-\d\d +server +desk of ores$/m);
   },
   WITHIN_MS,
 );
