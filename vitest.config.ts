@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Two projects: `fast` holds the unit and contract tests beside the code (part of `npm run check`);
- * `system` holds what starts processes: flows, attacks, chaos.
+ * `system` holds what starts processes: flows, attacks, chaos. These come after the others and one by one, since they
+ * have the machine's cores at work by themselves.
  */
 export default defineConfig({
   test: {
@@ -16,6 +17,9 @@ export default defineConfig({
             'test/fast/**/*.test.ts',
           ],
           testTimeout: 20_000,
+          // Vitest leaves one core idle by itself, which on a small machine is every second one.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -25,6 +29,7 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
