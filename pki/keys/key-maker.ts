@@ -14,11 +14,11 @@ export interface NewKey {
   readonly signer: AuthorityKey;
 }
 
-export type KeyUse = 'sign' | 'agree';
+type KeyUse = 'sign' | 'agree';
 /** @param label how a token calls the key: for people, since it is found by its random id, too */
 export type KeyMaker = (use: KeyUse, label: string) => NewKey;
 
-export function keyOfPair({ privateKeyPem, spki }: KeyPair): NewKey {
+function keyOfPair({ privateKeyPem, spki }: KeyPair): NewKey {
   let signer: AuthorityKey | undefined;
   return {
     keyPem: privateKeyPem,

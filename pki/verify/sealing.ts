@@ -1,11 +1,13 @@
 import { hash } from 'node:crypto';
 import type { TenantId } from '../../protocol/identity.ts';
 import { pkiError } from '../errors.ts';
-import { type Certificate, P256_POINT_BYTES, parseCertificate } from '../x509/certificate.ts';
+import { type Certificate, P256_POINT_BYTES } from '../x509/certificate.ts';
 import { sealingUri } from '../x509/names.ts';
 import { readPem } from '../x509/pem.ts';
 import { PROFILES } from '../x509/profiles.ts';
-import { checkValidity, hasProfile, issuerOf, openX509, pinAuthorities } from './anchors.ts';
+import { hasProfile, pinAuthorities } from './anchors.ts';
+import { loadRevocations } from './revocations.ts';
+import { CertificateVerifier } from './verifier.ts';
 
 /** Long enough that a tenant's few keys never collide by chance, short enough to be sent with every message. */
 export const KID_BYTES = 8;
@@ -51,15 +53,21 @@ export function recipientOf(
       context: { tenant },
     });
   const anchors = pinAuthorities({ ...options, issuers: [{ tenant, certificate: issuing }] });
-  const certificate = parseCertificate(leaf);
-  const authority = issuerOf(anchors, certificate, openX509(leaf));
-  if (!isSealingCertificate(certificate, tenant))
+  const verifier = new CertificateVerifier(anchors, {
+    profile: PROFILES.sealing,
+    readNames: checkName,
+    cachedMax: 1,
+    keep: (x509) => x509.publicKey.export({ type: 'spki', format: 'der' }),
+  });
+  // A device has no revocation list of its operator: a key that is to be used no longer is replaced by a notice.
+  const { key } = verifier.verify(leaf, loadRevocations([], anchors.authorities), atMs);
+  return { kid: sealingKid(key), publicKey: key.subarray(key.length - P256_POINT_BYTES) };
+}
+
+function checkName({ alternativeNames: { uris } }: Certificate, tenant: TenantId): object {
+  if (uris.length !== 1 || uris[0] !== sealingUri(tenant))
     throw pkiError('ERR_TRUST_PROFILE', 'the certificate is no sealing certificate of this tenant', {
       context: { tenant },
     });
-  checkValidity([anchors.root, authority.certificate, certificate], atMs);
-  return {
-    kid: sealingKid(certificate.spki),
-    publicKey: certificate.spki.slice(certificate.spki.length - P256_POINT_BYTES),
-  };
+  return {};
 }

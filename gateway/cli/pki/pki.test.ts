@@ -209,7 +209,13 @@ describe('hes pki of production', { timeout: 60_000 }, () => {
     const kept = readFileSync(at('codes.csv'), 'utf8');
     expect(await hes(...words, '--code', '--out', at('codes.csv'))).toMatchObject({ code: 'ERR_PKI_EXISTS' });
     expect(readFileSync(at('codes.csv'), 'utf8')).toBe(kept);
-    writeFileSync(at('devices.csv'), 'serial,guests\nSN-1,fluvius\n');
+    writeFileSync(at('devices.csv'), 'serial,guests\nSN-1,fluvius\nSN-4,\n');
+    const conflicts = await hes(...words, '--dry-run');
+    expect(conflicts.exit).toBe(EXIT.incomplete);
+    expect(conflicts.out).toMatch(/^line 2: .*\n1 devices of ores would be registered, 1 refused\.$/m);
+    const untouched = openRegister({ path: layout.ca(ORES), owner: ORES });
+    expect(untouched.devices.bySerial('SN-4')).toBeUndefined();
+    untouched.close();
     expect((await hes(...words)).exit).toBe(EXIT.incomplete);
     writeFileSync(at('devices.csv'), 'serial,color\nSN-1,red\n');
     expect(await hes(...words)).toMatchObject({ exit: EXIT.conflict, code: 'ERR_CA_CONFLICT' });

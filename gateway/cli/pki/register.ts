@@ -1,6 +1,6 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { openRegister } from '../../../pki/ca/register.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { openRegister, type Register } from '../../../pki/ca/register.ts';
 import { keyHash } from '../../../pki/enrolment/request-check.ts';
 import { pkiError } from '../../../pki/errors.ts';
 import { writeNew } from '../../../pki/files/files.ts';
@@ -70,42 +70,87 @@ export function pkiRegister(flags: RegisterFlags): void {
     throw usage('by what will it be known? --serial, --birth or --code (columns serial, birth)');
   // Before anything is registered: codes are shown once, and would be lost with the list that holds them.
   if (flags.out !== undefined) refuseExisting(flags.out);
-  if (flags.dryRun === true) {
-    if (flags.json === true) printJson({ home, wanted: wanted.length, dryRun: true });
-    else print(`${wanted.length} devices of ${home} would be registered.`);
-    return;
-  }
-  const register = openRegister({ path: pkiLayout(pkiDirectory(flags)).ca(home), owner: home });
+  const about = { home, withCode, codeEndsAtMs: Date.now() + codeDays * DAY_MS, isList: csv !== undefined };
+  const path = pkiLayout(pkiDirectory(flags)).ca(home);
+  if (flags.dryRun === true) reportDry(wanted.length, tryAll(path, wanted, about), flags, home);
+  else report(enterAll(path, wanted, about), flags, home);
+}
+
+interface About {
+  readonly home: TenantId;
+  readonly withCode: boolean;
+  readonly codeEndsAtMs: number;
+  /** Of a list, what cannot be registered keeps nothing else from it. */
+  readonly isList: boolean;
+}
+
+function enterAll(path: string, wanted: readonly Wanted[], about: About): Registered[] {
+  const register = openRegister({ path, owner: about.home });
   const done: Registered[] = [];
   try {
     for (let at = 0; at < wanted.length; at += BATCH) {
+      const rows = wanted.slice(at, at + BATCH);
       register.transaction(() => {
-        for (const { line, serial, birthKey, device, guests } of wanted.slice(at, at + BATCH)) {
-          const named = { line, serial: serial ?? null };
-          try {
-            const known = serial === undefined ? undefined : register.devices.bySerial(serial);
-            const about = { device: known?.device ?? device, home, guests };
-            const by = {
-              ...(serial === undefined ? {} : { serial }),
-              ...(birthKey === undefined ? {} : { birthKey }),
-            };
-            const expected = register.devices.add({ ...about, ...by }, asker());
-            const code = withCode
-              ? register.devices.newCode(expected.device, Date.now() + codeDays * DAY_MS, asker())
-              : null;
-            done.push({ ...named, device: expected.device, code, error: null });
-          } catch (error) {
-            if (!isHesError(error) || csv === undefined || error.code !== 'ERR_CA_CONFLICT') throw error;
-            done.push({ ...named, device: null, code: null, error: error.message });
-          }
-        }
+        for (const row of rows) done.push(enter(register, row, about));
       });
-      progress(Math.min(at + BATCH, wanted.length), wanted.length);
+      progress(done.length, wanted.length);
     }
   } finally {
     register.close();
   }
-  report(done, flags, home);
+  return done;
+}
+
+/** Do it for its conflicts, and take all of it back. In no register there is nothing to be in conflict with. */
+function tryAll(path: string, wanted: readonly Wanted[], about: About): readonly Registered[] {
+  if (!existsSync(path)) return [];
+  const register = openRegister({ path, owner: about.home });
+  const done: Registered[] = [];
+  const back = usage('a dry run');
+  try {
+    register.transaction(() => {
+      for (const row of wanted) done.push(enter(register, row, about));
+      throw back;
+    });
+  } catch (error) {
+    if (error !== back) throw error;
+  } finally {
+    register.close();
+  }
+  return done;
+}
+
+function enter(register: Register, row: Wanted, about: About): Registered {
+  const named = { line: row.line, serial: row.serial ?? null };
+  try {
+    const device = enterDevice(register, about.home, row);
+    const code = about.withCode ? register.devices.newCode(device, about.codeEndsAtMs, asker()) : null;
+    return { ...named, device, code, error: null };
+  } catch (error) {
+    if (!isHesError(error) || !about.isList || error.code !== 'ERR_CA_CONFLICT') throw error;
+    return { ...named, device: null, code: null, error: error.message };
+  }
+}
+
+function enterDevice(register: Register, home: TenantId, wanted: Wanted): DeviceId {
+  const { serial, birthKey, device, guests } = wanted;
+  const known = serial === undefined ? undefined : register.devices.bySerial(serial);
+  const about = { device: known?.device ?? device, home, guests };
+  const by = {
+    ...(serial === undefined ? {} : { serial }),
+    ...(birthKey === undefined ? {} : { birthKey }),
+  };
+  return register.devices.add({ ...about, ...by }, asker()).device;
+}
+
+function reportDry(wanted: number, tried: readonly Registered[], flags: RegisterFlags, home: TenantId): void {
+  const failed = tried.filter(({ error }) => error !== null);
+  if (flags.json === true) printJson({ home, wanted, failed, dryRun: true });
+  else {
+    for (const { line, error } of failed) print(`line ${line}: ${error}`);
+    print(`${wanted - failed.length} devices of ${home} would be registered, ${failed.length} refused.`);
+  }
+  if (failed.length > 0) process.exitCode = EXIT.incomplete;
 }
 
 function report(done: readonly Registered[], flags: RegisterFlags, home: TenantId): void {

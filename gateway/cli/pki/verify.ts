@@ -5,8 +5,15 @@ import { ISSUE_ROWS } from '../../../pki/ca/rows.ts';
 import { pkiError } from '../../../pki/errors.ts';
 import { readText, readTextIfThere } from '../../../pki/files/files.ts';
 import { pkiLayout } from '../../../pki/files/layout.ts';
-import { checkValidity, hasProfile, openX509, pinAuthorities } from '../../../pki/verify/anchors.ts';
-import { checkRevocation, loadRevocations } from '../../../pki/verify/revocations.ts';
+import {
+  checkValidity,
+  hasProfile,
+  issuerOf,
+  openX509,
+  pinAuthorities,
+} from '../../../pki/verify/anchors.ts';
+import { loadRevocations } from '../../../pki/verify/revocations.ts';
+import { CertificateVerifier } from '../../../pki/verify/verifier.ts';
 import { FIELD, OFFICE, type World } from '../../../pki/verify/worlds.ts';
 import { type Certificate, parseCertificate } from '../../../pki/x509/certificate.ts';
 import { equalBytes, TAG } from '../../../pki/x509/der.ts';
@@ -90,9 +97,7 @@ export function verdictOf(file: string, directory: string, atMs: number): Verdic
     parts.chain = [certificate.commonName ?? '?'];
     const { chain, issuer } = judge(certificate, directory, atMs);
     parts.chain = chain;
-    parts.profile = PROFILES_BY[issuer].find((name) => hasProfile(certificate, PROFILES[name])) ?? null;
-    if (parts.profile === null)
-      throw pkiError('ERR_TRUST_PROFILE', `it is no certificate that this CA issues (${issuer})`);
+    parts.profile = profileOf(certificate, issuer);
     parts.good = true;
   } catch (error) {
     if (!isHesError(error) || !error.code.startsWith('ERR_TRUST_')) throw error;
@@ -114,6 +119,14 @@ const PROFILES_BY = {
   'head-end CA': issuedBy('headEnd'),
 } as const satisfies Record<string, readonly ProfileName[]>;
 
+/** @throws ERR_TRUST_PROFILE */
+function profileOf(certificate: Certificate, issuer: keyof typeof PROFILES_BY): ProfileName {
+  const name = PROFILES_BY[issuer].find((row) => hasProfile(certificate, PROFILES[row]));
+  if (name === undefined)
+    throw pkiError('ERR_TRUST_PROFILE', `it is no certificate that this CA issues (${issuer})`);
+  return name;
+}
+
 interface Judged {
   readonly chain: readonly string[];
   readonly issuer: keyof typeof PROFILES_BY;
@@ -121,7 +134,7 @@ interface Judged {
 
 const nameOf = ({ commonName }: Certificate): string => commonName ?? '?';
 
-/** By whom it was issued, after every check but that of its profile. @throws ERR_TRUST_* */
+/** By whom it was issued, after every check; of a CA all but that of its profile. @throws ERR_TRUST_* */
 function judge(certificate: Certificate, directory: string, atMs: number): Judged {
   const layout = pkiLayout(directory);
   const { tenants, development } = readManifest(directory);
@@ -151,12 +164,17 @@ function judge(certificate: Certificate, directory: string, atMs: number): Judge
     const { root } = anchors;
     const authority = anchors.authorities.get(certificate.authorityKeyId ?? '');
     if (authority !== undefined) {
-      checkSignature(x509, authority.publicKey);
-      checkTenant(certificate, authority.tenant);
-      checkValidity([root, authority.certificate, certificate], atMs);
-      checkRevocation(loadRevocations(crls, anchors.authorities), authority.keyId, certificate.serial, atMs);
+      const issuer = `issuing CA of the ${name}` as const;
+      issuerOf(anchors, certificate, x509);
+      const verifier = new CertificateVerifier(anchors, {
+        profile: PROFILES[profileOf(certificate, issuer)],
+        readNames: checkTenant,
+        cachedMax: 1,
+        keep: () => null,
+      });
+      verifier.verify(certificate.der, loadRevocations(crls, anchors.authorities), atMs);
       const chain = [nameOf(certificate), nameOf(authority.certificate), nameOf(root)];
-      return { chain, issuer: `issuing CA of the ${name}` };
+      return { chain, issuer };
     }
     if (root.subjectKeyId === certificate.authorityKeyId) {
       checkSignature(x509, openX509(root.der).publicKey);
@@ -183,9 +201,10 @@ interface FilesOf {
 }
 
 /** A CA names its own tenant's alone; a device's guests are named beside it. */
-function checkTenant({ alternativeNames: { uris } }: Certificate, tenant: TenantId): void {
+function checkTenant({ alternativeNames: { uris } }: Certificate, tenant: TenantId): object {
   if (!uris.some((uri) => uri.startsWith(`urn:hes:${tenant}:`)))
     throw pkiError('ERR_TRUST_IDENTITY', `it names nobody of ${tenant}, whose CA issued it`);
+  return {};
 }
 
 function checkSignature(x509: X509Certificate, key: KeyObject): void {
