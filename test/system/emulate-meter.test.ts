@@ -156,15 +156,15 @@ describe('an emulated meter on TCP', () => {
     );
     for (const { dialect, meter, sent, reader } of spoken) {
       await until(() => expect(reader.telegrams.length, dialect).toBeGreaterThan(0));
-      const state = meter.state(sent[0]!);
-      const parsed = parseTelegram(withoutLineEnd(Buffer.from(encodeTelegramBytes(dialect, state))));
-      if (!parsed.ok) throw new Error(`${dialect}: ${parsed.fault}`);
       const { registers, channels, encryption } = reader.telegrams[0]!;
-      expect([dialect, registers, channels]).toEqual([
-        dialect,
-        parsed.telegram.registers,
-        parsed.telegram.channels,
-      ]);
+      // Whoever plugs in late has missed the first ones.
+      const said = sent.map((atMs) => {
+        const state = meter.state(atMs);
+        const parsed = parseTelegram(withoutLineEnd(Buffer.from(encodeTelegramBytes(dialect, state))));
+        if (!parsed.ok) throw new Error(`${dialect}: ${parsed.fault}`);
+        return { registers: parsed.telegram.registers, channels: parsed.telegram.channels };
+      });
+      expect(said, dialect).toContainEqual({ registers, channels });
       expect(encryption).toBe(DIALECT_PORTS[dialect].encrypted ? 'verified' : 'none');
     }
   });
