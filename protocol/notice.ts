@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import { asMessageError, fits } from './cbor/error.ts';
+import { asMessageError } from './cbor/error.ts';
 import { CborReader } from './cbor/reader.ts';
 import { always, fields, unlessEmpty } from './cbor/record.ts';
-import { byteString, integer, list, type Shape } from './cbor/shape.ts';
+import { byteString, integer, list } from './cbor/shape.ts';
+import { versionOne } from './cbor/version.ts';
 import { CborWriter } from './cbor/writer.ts';
 import { HesError } from './errors.ts';
 import type { TenantId } from './identity.ts';
@@ -41,22 +42,7 @@ interface Wire extends Notice {
   readonly version: 1;
 }
 
-const VERSION = 1;
-
-/** Of an unknown version nothing else is read: whatever follows may mean something else. */
-const NOTICE_VERSION: Shape<1> = {
-  write(target, value) {
-    fits(value === VERSION, 'version 1');
-    target.integer(value);
-  },
-  read(reader) {
-    const value = reader.integer();
-    if (value === VERSION) return value;
-    throw new HesError('ERR_NOTICE_VERSION', 'a version of notices that this side does not know', {
-      context: { version: value },
-    });
-  },
-};
+const NOTICE_VERSION = versionOne('ERR_NOTICE_VERSION', 'a version of notices');
 
 const certificate = byteString(1, CERTIFICATE_BYTES_MAX);
 
@@ -79,7 +65,7 @@ const tooLarge = (length: number, lengthMax: number) =>
 /** @throws ERR_NOTICE_SCHEMA, ERR_NOTICE_CBOR where it is larger than a device would take */
 export function encodeNotice(notice: Notice): Uint8Array {
   try {
-    return writer.write(() => wireShape.write(writer, { ...notice, version: VERSION }));
+    return writer.write(() => wireShape.write(writer, { ...notice, version: 1 }));
   } catch (error) {
     throw asMessageError(error, CODES);
   }

@@ -12,6 +12,7 @@ import {
   series,
   text,
 } from './cbor/shape.ts';
+import { versionOne } from './cbor/version.ts';
 import { CborWriter } from './cbor/writer.ts';
 import { DAY_NUMBER_MAX, dayOfNumber, numberOfDay } from './day.ts';
 import { HesError } from './errors.ts';
@@ -149,22 +150,7 @@ export const METER_SHAPE = fields<MeterReading>({
   extremes: unlessEmpty(9, list(extreme, 0, EXTREMES_MAX)),
 });
 
-const VERSION = 1;
-
-/** Of an unknown version nothing else is read: whatever follows may mean something else. */
-const version: Shape<1> = {
-  write(writer, value) {
-    fits(value === VERSION, 'version 1');
-    writer.integer(value);
-  },
-  read(reader) {
-    const value = reader.integer();
-    if (value === VERSION) return value;
-    throw new HesError('ERR_PAYLOAD_VERSION', 'a payload version that this side does not know', {
-      context: { version: value },
-    });
-  },
-};
+const version = versionOne('ERR_PAYLOAD_VERSION', 'a payload version');
 
 const dailyIndex = fields<DailyIndex>({
   version: always(1, version),

@@ -1,6 +1,7 @@
-import { asMessageError, fits, within } from '../cbor/error.ts';
+import { asMessageError, within } from '../cbor/error.ts';
 import { CborReader } from '../cbor/reader.ts';
 import { integer, type Shape } from '../cbor/shape.ts';
+import { versionOne } from '../cbor/version.ts';
 import { CborWriter } from '../cbor/writer.ts';
 import { HesError } from '../errors.ts';
 import type { DeviceId, TenantId } from '../identity.ts';
@@ -33,24 +34,10 @@ export type CommandBody<T extends CommandType = CommandType> = {
 }[T];
 export type Command<T extends CommandType = CommandType> = CommandHead & CommandBody<T>;
 
-const VERSION = 1;
 const CODES = { schema: 'ERR_COMMAND_SCHEMA', form: 'ERR_COMMAND_CBOR' } as const;
 const writer = new CborWriter(COMMAND_BYTES_MAX);
 
-/** Of an unknown version nothing else is read: whatever follows may mean something else. */
-const VERSION_SHAPE: Shape<1> = {
-  write(target, value) {
-    fits(value === VERSION, 'version 1');
-    target.integer(value);
-  },
-  read(reader) {
-    const value = reader.integer();
-    if (value === VERSION) return value;
-    throw new HesError('ERR_COMMAND_VERSION', 'a command version that this side does not know', {
-      context: { version: value },
-    });
-  },
-};
+const VERSION_SHAPE = versionOne('ERR_COMMAND_VERSION', 'a command version');
 
 const TYPE_SHAPE: Shape<CommandType> = {
   write(target, value) {

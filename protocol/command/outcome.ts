@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import { asMessageError, CborError, fits } from '../cbor/error.ts';
+import { asMessageError, CborError } from '../cbor/error.ts';
 import { CborReader } from '../cbor/reader.ts';
 import { always, fields, unlessNull } from '../cbor/record.ts';
-import { choice, integer, type Shape } from '../cbor/shape.ts';
+import { choice, integer } from '../cbor/shape.ts';
+import { versionOne } from '../cbor/version.ts';
 import { CborWriter } from '../cbor/writer.ts';
 import { HesError } from '../errors.ts';
 import type { DeviceId, TenantId } from '../identity.ts';
@@ -45,22 +46,7 @@ const CODE_NUMBERS = Object.fromEntries(
   Object.entries(RESULT_CODES).map(([code, { number }]) => [code, number]),
 ) as Readonly<Record<ResultCode, number>>;
 
-const VERSION = 1;
-
-/** Of an unknown version nothing else is read: whatever follows may mean something else. */
-export const RESULT_VERSION: Shape<1> = {
-  write(target, value) {
-    fits(value === VERSION, 'version 1');
-    target.integer(value);
-  },
-  read(reader) {
-    const value = reader.integer();
-    if (value === VERSION) return value;
-    throw new HesError('ERR_RESULT_VERSION', 'a version of results that this side does not know', {
-      context: { version: value },
-    });
-  },
-};
+export const RESULT_VERSION = versionOne('ERR_RESULT_VERSION', 'a version of results');
 
 const wireShape = fields<Wire>({
   version: always(1, RESULT_VERSION),
@@ -87,7 +73,7 @@ function outcomeOf({ tenant, device, command, state, time, code }: Wire): Outcom
 export function encodeOutcome(outcome: Outcome): Uint8Array {
   try {
     const { tenant, device, command, state, time, code } = outcome;
-    const wire: Wire = { version: VERSION, tenant, device, command, state, time, code };
+    const wire: Wire = { version: 1, tenant, device, command, state, time, code };
     const bytes = writer.write(() => wireShape.write(writer, wire));
     outcomeOf(wire);
     return bytes;

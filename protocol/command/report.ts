@@ -3,6 +3,7 @@ import { asMessageError, fits } from '../cbor/error.ts';
 import { CborReader } from '../cbor/reader.ts';
 import { always, fields, unlessNull } from '../cbor/record.ts';
 import { byteString, choice, integer, type Shape } from '../cbor/shape.ts';
+import { versionOne } from '../cbor/version.ts';
 import { CborWriter } from '../cbor/writer.ts';
 import { HesError } from '../errors.ts';
 import type { DeviceId, TenantId } from '../identity.ts';
@@ -76,22 +77,7 @@ export interface ReportEvent {
   readonly report: Uint8Array;
 }
 
-const VERSION = 1;
-
-/** Of an unknown version nothing else is read: whatever follows may mean something else. */
-const REPORT_VERSION: Shape<1> = {
-  write(target, value) {
-    fits(value === VERSION, 'version 1');
-    target.integer(value);
-  },
-  read(reader) {
-    const value = reader.integer();
-    if (value === VERSION) return value;
-    throw new HesError('ERR_REPORT_VERSION', 'a version of reports that this side does not know', {
-      context: { version: value },
-    });
-  },
-};
+const REPORT_VERSION = versionOne('ERR_REPORT_VERSION', 'a version of reports');
 
 /** As P1 prints it on 0-0:96.3.10: no supply, supply, ready for the person on site. */
 const BREAKERS: Readonly<Record<ReportedBreaker, number>> = { open: 0, closed: 1, armed: 2 };
@@ -125,7 +111,7 @@ const NOTHING_SAID = {
 /** One of the two, and nothing of the other: each message has one form. */
 const reportShape: Shape<Report> = {
   write(target, report) {
-    const wire: Wire = { ...NOTHING_SAID, ...report, version: VERSION };
+    const wire: Wire = { ...NOTHING_SAID, ...report, version: 1 };
     reportOf(wire);
     wireShape.write(target, wire);
   },
