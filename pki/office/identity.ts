@@ -6,7 +6,7 @@ import { isHesError } from '../../protocol/errors.ts';
 import type { TenantId } from '../../protocol/identity.ts';
 import { parseDocument, pemSchema, tenantSchema } from '../enrolment/request.ts';
 import { pkiError } from '../errors.ts';
-import { readPrivateText } from '../files/files.ts';
+import { readPrivateText, systemCode } from '../files/files.ts';
 import { hasProfile, isNamed, openX509 } from '../verify/anchors.ts';
 import { parseCertificate } from '../x509/certificate.ts';
 import { DerCursor, TAG } from '../x509/der.ts';
@@ -81,7 +81,7 @@ export function parseOfficeIdentity(text: string): OfficeIdentity {
 
 /** @throws ERR_PKI_OFFICE, ERR_PKI_DAMAGED (missing), ERR_PKI_RIGHTS (unreadable, or readable for others) */
 export function readOfficeIdentity(file: string): OfficeIdentity {
-  const text = readPrivateText(file);
+  const text = readIdentityText(file);
   try {
     return parseOfficeIdentity(text);
   } catch (cause) {
@@ -93,6 +93,16 @@ export function readOfficeIdentity(file: string): OfficeIdentity {
         context: { file },
       },
     );
+  }
+}
+
+function readIdentityText(file: string): string {
+  try {
+    return readPrivateText(file);
+  } catch (cause) {
+    if (systemCode((cause as Error).cause) !== 'ENOENT') throw cause;
+    const how = 'name the file of an identity, as `hes pki issue` makes it';
+    throw pkiError('ERR_PKI_OFFICE', `${file} is missing: ${how}`, { cause, context: { file } });
   }
 }
 

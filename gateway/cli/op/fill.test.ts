@@ -61,6 +61,10 @@ describe('what a terminal fills in', () => {
     expect(code(() => argumentsOfTexts('valve.close', { cause: 'safety' }, at))).toBe('ERR_USAGE');
   });
 
+  it('names the words that would do where one is needed', () => {
+    expect(() => argumentsOfTexts('credential.renew', {}, at)).toThrow(/needs --key: .*\(tls, sign, agree\)/);
+  });
+
   it('does not hide what is wrong', () => {
     expect(code(() => argumentsOfTexts('prepayment.balance', { balance: '1', 'top-up': '4' }, at))).toBe(
       'ERR_COMMAND_SCHEMA',

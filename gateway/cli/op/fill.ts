@@ -1,3 +1,4 @@
+import type { ArgumentInfo } from '../../../protocol/command/argument.ts';
 import { argumentsFromText } from '../../../protocol/command/complete.ts';
 import { presetWindows } from '../../../protocol/command/presets.ts';
 import { type ArgumentsOf, type CommandType, rowOf } from '../../../protocol/command/table.ts';
@@ -59,6 +60,10 @@ function regionalWindows({ plan, from }: Texts, { tenant }: Circumstances): stri
   );
 }
 
+/** The words that an argument may be, where it is a word of a table. */
+export const choicesOf = ({ schema }: Pick<ArgumentInfo, 'schema'>): readonly string[] | undefined =>
+  (schema as { readonly enum?: readonly string[] }).enum;
+
 /** What an option has where it is left out, as its help says it; undefined where it must be said. */
 export function fallbackText(type: CommandType, option: string): string | undefined {
   const filler = FILLERS[type]?.find((one) => one.option === option);
@@ -81,8 +86,11 @@ export function argumentsOfTexts<T extends CommandType>(
     const filled = texts[option] ?? fill(texts, circumstances);
     if (filled !== undefined) texts[option] = filled;
   }
-  for (const { option, says, fallback } of Object.values(rowOf(type).arguments))
-    if (fallback === undefined && texts[option] === undefined)
-      throw usage(`${type} needs --${option}: ${says}`);
+  for (const info of Object.values(rowOf(type).arguments)) {
+    const { option, says, fallback } = info;
+    if (fallback !== undefined || texts[option] !== undefined) continue;
+    const choices = choicesOf(info)?.join(', ');
+    throw usage(`${type} needs --${option}: ${says}${choices === undefined ? '' : ` (${choices})`}`);
+  }
   return argumentsFromText(type, texts);
 }

@@ -1,11 +1,11 @@
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import type { ArgumentInfo } from '../../../protocol/command/argument.ts';
 import { rowOf } from '../../../protocol/command/table.ts';
 import { deskOptions } from '../desk-client/flags.ts';
 import { usage } from '../errors.ts';
 import { instantSeconds, leaf, spanSeconds, waitOptions } from './command.ts';
 import { rowText } from './draft.ts';
-import { fallbackText, type Texts } from './fill.ts';
+import { choicesOf, fallbackText, type Texts } from './fill.ts';
 import type { ProposeFlags } from './propose.ts';
 import { ALL_WORDS, type CommandWords, GROUPS, NO_COMMANDS, type NoCommand } from './words.ts';
 
@@ -48,7 +48,11 @@ function describe(command: Command, row: CommandWords): void {
   const infos = Object.values(rowOf(type).arguments).filter(({ option }) => !Object.hasOwn(fixed, option));
   command.argument('<device>', 'the meter: 16 hex digits, as `hes meter list` shows them');
   const aloud = infos.find(({ option }) => option === spoken);
-  if (aloud !== undefined) command.argument(`[${aloud.option}]`, `${aloud.says}; or --${aloud.option}`);
+  if (aloud !== undefined) {
+    const spokenArgument = new Argument(`[${aloud.option}]`, `${aloud.says}; or --${aloud.option}`);
+    const choices = choicesOf(aloud);
+    command.addArgument(choices === undefined ? spokenArgument : spokenArgument.choices(choices));
+  }
   for (const info of infos) command.addOption(optionOf(row, info));
   const required = rowOf(type).reasonRequired;
   command
@@ -87,7 +91,7 @@ function optionOf({ type }: CommandWords, info: ArgumentInfo): Option {
     `--${info.option} <${placeholderOf(info)}>`,
     `${info.says}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`,
   );
-  const { enum: choices } = info.schema as { readonly enum?: readonly string[] };
+  const choices = choicesOf(info);
   return choices === undefined ? option : option.choices(choices);
 }
 
