@@ -3,9 +3,8 @@ import { deviceUri, type TenantId } from '../protocol/identity.ts';
 import { CREDENTIAL_NAMES, CREDENTIALS, type CredentialName } from './enrolment/request.ts';
 import { pkiError } from './errors.ts';
 import type { DeviceIdentity, KeyAndCertificate } from './identity.ts';
-import { pinAuthorities } from './verify/anchors.ts';
 import { DeviceVerifier } from './verify/device-certificate.ts';
-import { loadRevocations } from './verify/revocations.ts';
+import { Ground } from './verify/ground.ts';
 import { parseCertificate } from './x509/certificate.ts';
 import { newKeyPair } from './x509/certify.ts';
 import { equalBytes } from './x509/der.ts';
@@ -124,8 +123,8 @@ export function checkCertificate(
   const issuer = issuerAmong(certificate, authorities);
   if (issuer === undefined)
     throw pkiError('ERR_TRUST_ISSUER', 'the certificate that was answered is of no CA that came with it');
-  const anchors = pinAuthorities({ root, issuers: [{ tenant: home, certificate: issuer }], development });
-  const verifier = new DeviceVerifier(anchors, {
+  const ground = new Ground({ root, issuers: [{ tenant: home, certificate: issuer }], development });
+  const verifier = new DeviceVerifier(ground, {
     profile: CREDENTIALS[name],
     cachedMax: 1,
     keep: (x509) => x509.publicKey.export({ type: 'spki', format: 'der' }),
@@ -133,7 +132,7 @@ export function checkCertificate(
   const { notBeforeMs } = parseCertificate(certificate);
   const behindMs = notBeforeMs - atMs;
   const judgedMs = behindMs > 0 && behindMs <= CLOCK_BEHIND_MS_MAX ? notBeforeMs : atMs;
-  const verified = verifier.verify(certificate, loadRevocations([], anchors.authorities), judgedMs);
+  const verified = verifier.verify(certificate, judgedMs);
   if (!equalBytes(verified.key, spkiOf(key)))
     throw pkiError('ERR_ENROL_ANSWER', 'the certificate that was answered is for another key');
   const { device, guests } = verified;

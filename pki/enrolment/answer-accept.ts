@@ -5,9 +5,9 @@ import { pkiError } from '../errors.ts';
 import { placeNew, readTextIfThere, sweepBeside, syncFolder } from '../files/files.ts';
 import { type DeviceIdentity, type OfficeAnchors, parseDeviceIdentity } from '../identity.ts';
 import { checkVouched } from '../office/anchors.ts';
-import { type Anchors, pinAuthorities } from '../verify/anchors.ts';
+import { pinAuthorities } from '../verify/anchors.ts';
 import { DeviceVerifier } from '../verify/device-certificate.ts';
-import { loadRevocations } from '../verify/revocations.ts';
+import { Ground } from '../verify/ground.ts';
 import { recipientOf } from '../verify/sealing.ts';
 import { equalBytes } from '../x509/der.ts';
 import { derOf, readPem } from '../x509/pem.ts';
@@ -130,15 +130,18 @@ export function identityOf(
   if (home !== request.home || guests.join() !== request.guests.join())
     throw wrongAnswer('it is for other tenants than were asked for');
   checkRoot(root, request.root, options.root);
-  const anchors = asRefused('ERR_ENROL_ANSWER', 'the CA certificates of the answer are damaged', () =>
-    pinAuthorities({
-      root,
-      issuers: [{ tenant: home, certificate: answer.issuer }],
-      development: options.development,
-    }),
+  const ground = asRefused(
+    'ERR_ENROL_ANSWER',
+    'the CA certificates of the answer are damaged',
+    () =>
+      new Ground({
+        root,
+        issuers: [{ tenant: home, certificate: answer.issuer }],
+        development: options.development,
+      }),
   );
   const spkis = publicKeysOf(pending);
-  for (const name of CREDENTIAL_NAMES) checkCredential(answer, name, spkis[name], anchors, options.atMs);
+  for (const name of CREDENTIAL_NAMES) checkCredential(answer, name, spkis[name], ground, options.atMs);
   checkOwners(answer, options);
   const office = checkedOffice(answer, options);
   const credential = (name: CredentialName) => ({ key: pending.keys[name], certificate: answer[name] });
@@ -183,18 +186,18 @@ function checkCredential(
   answer: EnrolmentAnswer,
   name: CredentialName,
   spki: Uint8Array,
-  anchors: Anchors,
+  ground: Ground,
   atMs: number,
 ): void {
   const der = asRefused('ERR_ENROL_ANSWER', `the certificate ${name} is damaged`, () =>
     derOf('CERTIFICATE', answer[name]),
   );
-  const verifier = new DeviceVerifier(anchors, {
+  const verifier = new DeviceVerifier(ground, {
     profile: CREDENTIALS[name],
     cachedMax: 1,
     keep: (x509) => x509.publicKey.export({ type: 'spki', format: 'der' }),
   });
-  const verified = verifier.verify(der, loadRevocations([], anchors.authorities), atMs);
+  const verified = verifier.verify(der, atMs);
   if (!equalBytes(verified.key, spki)) throw wrongAnswer(`the certificate ${name} is for another key`);
   if (verified.device !== answer.device || verified.home !== answer.home)
     throw wrongAnswer(`the certificate ${name} names another device`);

@@ -53,7 +53,9 @@ describe('an office identity file', () => {
   });
 
   it('is named where it is missing', () => {
-    expect(() => readOfficeIdentity(join(folder, 'nobody.json'))).toThrow(/nobody\.json is missing: name the file/);
+    expect(() => readOfficeIdentity(join(folder, 'nobody.json'))).toThrow(
+      /nobody\.json is missing: name the file/,
+    );
   });
 
   it.each([

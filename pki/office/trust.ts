@@ -1,9 +1,8 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import type { TenantId } from '../../protocol/identity.ts';
 import { pkiError } from '../errors.ts';
-import { isNamed, type PinnedIssuer, pinAuthorities } from '../verify/anchors.ts';
-import { type Ending, endingsOf } from '../verify/endings.ts';
-import { loadRevocations, type RevocationList } from '../verify/revocations.ts';
+import { isNamed } from '../verify/anchors.ts';
+import { Ground, type Grounded, type GroundOptions } from '../verify/ground.ts';
 import { CertificateVerifier } from '../verify/verifier.ts';
 import { OFFICE } from '../verify/worlds.ts';
 import type { Certificate } from '../x509/certificate.ts';
@@ -13,16 +12,8 @@ import { PROFILES } from '../x509/profiles.ts';
 /** How many verified people a desk remembers, of each kind: more than an operator has, about 3.5 KiB each. */
 export const OFFICE_PEOPLE_MAX = 1_024;
 
-export interface OfficeTrustOptions {
-  /** The office root, never the field's. */
-  readonly root: string | Uint8Array;
-  /** The office's issuing CAs: a desk pins its tenant's, a device those of its home and guests. */
-  readonly issuers: readonly PinnedIssuer[];
-  readonly crls?: readonly (string | Uint8Array)[];
-  /** How long after its next update a list still counts; 0, unless told: then its CA's certificates are refused. */
-  readonly crlGraceMs?: number;
-  /** Development CAs are refused unless this is said. */
-  readonly development?: boolean;
+/** `root`: the office's, never the field's; `issuers`: a desk pins its tenant's, a device those of its home and guests. */
+export interface OfficeTrustOptions extends Omit<GroundOptions, 'world'> {
   /** Real time, never a simulated clock's. */
   readonly clock: { nowMs(): number };
   readonly peopleMax?: number;
@@ -43,10 +34,7 @@ export interface OfficeCaller extends OfficeName {
 }
 
 /** Whom an operator's people and systems are believed to be: asked by its desk, and by every meter. */
-export interface OfficeTrust {
-  readonly revocations: RevocationList;
-  /** When the CAs and their lists end, each name behind `office.` */
-  readonly endings: readonly Ending[];
+export interface OfficeTrust extends Grounded {
   /**
    * Who signed with the key of this certificate (DER), of the profile `personSign`. Which tenant may command what is
    * the caller's to check.
@@ -60,91 +48,59 @@ export interface OfficeTrust {
   desk(certificate: X509Certificate | Uint8Array): { readonly tenant: TenantId };
   /** For the sweep over live sessions after `replaceCrls` and `replace`: also where his CA is not trusted any more. */
   isRevoked(caller: Pick<OfficeCaller, 'issuer' | 'serial'>): boolean;
-  /** @throws ERR_TRUST_CRL, ERR_TRUST_MALFORMED; then the old lists stay in force */
-  replaceCrls(crls: readonly (string | Uint8Array)[]): void;
-  /**
-   * Put other issuing CAs in force with their lists, as in a roll-over.
-   * @throws as `createOfficeTrust`; then all stays as it was
-   */
-  replace(what: Pick<OfficeTrustOptions, 'issuers' | 'crls'>): void;
+}
+
+class OperatorOfficeTrust extends Ground implements OfficeTrust {
+  readonly #clock: OfficeTrustOptions['clock'];
+  readonly #signers: CertificateVerifier<OfficeName, KeyObject>;
+  readonly #callers: CertificateVerifier<OfficeName, null>;
+  readonly #desks: CertificateVerifier<{ readonly tenant: TenantId }, null>;
+
+  constructor(options: OfficeTrustOptions) {
+    super({ ...options, world: OFFICE });
+    const { clock, peopleMax = OFFICE_PEOPLE_MAX } = options;
+    this.#clock = clock;
+    this.#signers = new CertificateVerifier(this, {
+      profile: PROFILES.personSign,
+      readNames: readPersonNames,
+      cachedMax: peopleMax,
+      keep: (x509) => x509.publicKey,
+    });
+    // TLS proves possession of the key itself; nothing is checked with it afterwards.
+    this.#callers = new CertificateVerifier(this, {
+      profile: PROFILES.personTls,
+      readNames: readPersonNames,
+      cachedMax: peopleMax,
+      keep: () => null,
+    });
+    this.#desks = new CertificateVerifier(this, {
+      profile: PROFILES.deskServer,
+      readNames: readDeskName,
+      cachedMax: 1,
+      keep: () => null,
+    });
+  }
+
+  signer(certificate: Uint8Array): OfficeSigner {
+    const { tenant, role, person, key } = this.#signers.verify(certificate, this.#clock.nowMs());
+    return { tenant, role, person, publicKey: key };
+  }
+
+  caller(certificate: X509Certificate | Uint8Array): OfficeCaller {
+    const verified = this.#callers.verify(derOfPeer(certificate), this.#clock.nowMs());
+    const { tenant, role, person, serial, authority, notAfterMs } = verified;
+    return { tenant, role, person, serial, issuer: authority.keyId, notAfterMs };
+  }
+
+  desk(certificate: X509Certificate | Uint8Array): { readonly tenant: TenantId } {
+    const { tenant } = this.#desks.verify(derOfPeer(certificate), this.#clock.nowMs());
+    return { tenant };
+  }
 }
 
 /** @throws ERR_TRUST_ROOT, ERR_TRUST_AUTHORITY, ERR_TRUST_DEVELOPMENT, ERR_TRUST_CRL, ERR_TRUST_MALFORMED */
-export function createOfficeTrust(options: OfficeTrustOptions): OfficeTrust {
-  let inForce = openOfficeTrust(options);
-  return {
-    get revocations() {
-      return inForce.revocations;
-    },
-    get endings() {
-      return inForce.endings;
-    },
-    signer: (certificate) => inForce.signer(certificate),
-    caller: (certificate) => inForce.caller(certificate),
-    desk: (certificate) => inForce.desk(certificate),
-    isRevoked: (caller) => inForce.isRevoked(caller),
-    replaceCrls: (crls) => inForce.replaceCrls(crls),
-    replace({ issuers, crls = [] }) {
-      inForce = openOfficeTrust({ ...options, issuers, crls }, inForce.revocations);
-    },
-  };
-}
-
-function openOfficeTrust(
-  options: OfficeTrustOptions,
-  previous?: RevocationList,
-): Omit<OfficeTrust, 'replace'> {
-  const { clock, peopleMax = OFFICE_PEOPLE_MAX } = options;
-  const anchors = pinAuthorities({ ...options, world: OFFICE });
-  const signers = new CertificateVerifier(anchors, {
-    profile: PROFILES.personSign,
-    readNames: readPersonNames,
-    cachedMax: peopleMax,
-    keep: (x509) => x509.publicKey,
-  });
-  // TLS proves possession of the key itself; nothing is checked with it afterwards.
-  const callers = new CertificateVerifier(anchors, {
-    profile: PROFILES.personTls,
-    readNames: readPersonNames,
-    cachedMax: peopleMax,
-    keep: () => null,
-  });
-  const desks = new CertificateVerifier(anchors, {
-    profile: PROFILES.deskServer,
-    readNames: readDeskName,
-    cachedMax: 1,
-    keep: () => null,
-  });
-  let revocations = loadRevocations(options.crls ?? [], anchors.authorities, {
-    graceMs: options.crlGraceMs ?? 0,
-    ...(previous === undefined ? {} : { previous }),
-  });
-  return {
-    get revocations() {
-      return revocations;
-    },
-    get endings() {
-      return endingsOf(anchors, revocations, 'office.');
-    },
-    signer(certificate) {
-      const { tenant, role, person, key } = signers.verify(certificate, revocations, clock.nowMs());
-      return { tenant, role, person, publicKey: key };
-    },
-    caller(certificate) {
-      const verified = callers.verify(derOfPeer(certificate), revocations, clock.nowMs());
-      const { tenant, role, person, serial, authority, notAfterMs } = verified;
-      return { tenant, role, person, serial, issuer: authority.keyId, notAfterMs };
-    },
-    desk(certificate) {
-      const { tenant } = desks.verify(derOfPeer(certificate), revocations, clock.nowMs());
-      return { tenant };
-    },
-    isRevoked: ({ issuer, serial }) => !anchors.authorities.has(issuer) || revocations.has(issuer, serial),
-    replaceCrls(crls) {
-      revocations = loadRevocations(crls, anchors.authorities, { previous: revocations });
-    },
-  };
-}
+export const createOfficeTrust = (options: OfficeTrustOptions): OfficeTrust =>
+  new OperatorOfficeTrust(options);
 
 const derOfPeer = (certificate: X509Certificate | Uint8Array): Uint8Array =>
   certificate instanceof Uint8Array ? certificate : certificate.raw;

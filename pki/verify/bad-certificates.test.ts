@@ -97,7 +97,10 @@ const PLACES: readonly Place[] = [
   {
     at: "the desk's API",
     ground: { ...person, profile: PROFILES.personTls, wrongProfile: 'personSign' },
-    open: () => people().caller,
+    open: () => {
+      const trust = people();
+      return (certificate) => trust.caller(certificate);
+    },
   },
   {
     at: 'a meter that is commanded',

@@ -3,7 +3,7 @@ import { type DeviceId, isDeviceId, parseDeviceUri, type TenantId } from '../../
 import { pkiError } from '../errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import type { Profile } from '../x509/profiles.ts';
-import type { Anchors } from './anchors.ts';
+import type { Ground } from './ground.ts';
 import { CertificateVerifier } from './verifier.ts';
 
 /** An M-Bus master has four channels, and a gateway box may stand for a few meters more. */
@@ -18,14 +18,14 @@ export interface DeviceNames {
 /** The checks that a device's TLS identity and its signature have in common. */
 export class DeviceVerifier<Key> extends CertificateVerifier<DeviceNames, Key> {
   constructor(
-    anchors: Anchors,
+    ground: Ground,
     options: {
       readonly profile: Profile;
       readonly cachedMax: number;
       readonly keep: (x509: X509Certificate) => Key;
     },
   ) {
-    super(anchors, { ...options, readNames: readDeviceNames });
+    super(ground, { ...options, readNames: readDeviceNames });
   }
 }
 

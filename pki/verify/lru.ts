@@ -28,4 +28,8 @@ export class LruMap<Value> {
       if (!oldest.done) this.#entries.delete(oldest.value);
     }
   }
+
+  clear(): void {
+    this.#entries.clear();
+  }
 }

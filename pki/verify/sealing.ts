@@ -5,8 +5,8 @@ import { type Certificate, P256_POINT_BYTES } from '../x509/certificate.ts';
 import { sealingUri } from '../x509/names.ts';
 import { readPem } from '../x509/pem.ts';
 import { PROFILES } from '../x509/profiles.ts';
-import { hasProfile, pinAuthorities } from './anchors.ts';
-import { loadRevocations } from './revocations.ts';
+import { hasProfile } from './anchors.ts';
+import { Ground } from './ground.ts';
 import { CertificateVerifier } from './verifier.ts';
 
 /** Long enough that a tenant's few keys never collide by chance, short enough to be sent with every message. */
@@ -52,15 +52,15 @@ export function recipientOf(
     throw pkiError('ERR_TRUST_ISSUER', 'a sealing certificate comes with that of its issuing CA', {
       context: { tenant },
     });
-  const anchors = pinAuthorities({ ...options, issuers: [{ tenant, certificate: issuing }] });
-  const verifier = new CertificateVerifier(anchors, {
+  const ground = new Ground({ ...options, issuers: [{ tenant, certificate: issuing }] });
+  const verifier = new CertificateVerifier(ground, {
     profile: PROFILES.sealing,
     readNames: checkName,
     cachedMax: 1,
     keep: (x509) => x509.publicKey.export({ type: 'spki', format: 'der' }),
   });
   // A device has no revocation list of its operator: a key that is to be used no longer is replaced by a notice.
-  const { key } = verifier.verify(leaf, loadRevocations([], anchors.authorities), atMs);
+  const { key } = verifier.verify(leaf, atMs);
   return { kid: sealingKid(key), publicKey: key.subarray(key.length - P256_POINT_BYTES) };
 }
 

@@ -4,8 +4,9 @@ import { pkiError } from '../errors.ts';
 import { CERTIFICATE_BYTES_MAX, type Certificate, parseCertificate } from '../x509/certificate.ts';
 import type { Profile } from '../x509/profiles.ts';
 import { type Anchors, type Authority, checkValidity, hasProfile, issuerOf, openX509 } from './anchors.ts';
+import type { Ground } from './ground.ts';
 import { LruMap } from './lru.ts';
-import { checkRevocation, type RevocationList } from './revocations.ts';
+import { checkRevocation } from './revocations.ts';
 
 /** What every certificate says, after its issuer, profile and names were checked. Time still has to be. */
 export interface Verified<Key> {
@@ -23,16 +24,18 @@ export interface Verified<Key> {
  * are asked again at every use.
  */
 export class CertificateVerifier<Names extends object, Key> {
-  readonly anchors: Anchors;
+  readonly #ground: Ground;
   readonly #profile: Profile;
   readonly #readNames: (certificate: Certificate, tenant: TenantId) => Names;
   readonly #keep: (x509: X509Certificate) => Key;
   readonly #verified: LruMap<Verified<Key> & Names>;
   /** The thumbprint of the certificate that was seen under a serial number. */
   readonly #serials: LruMap<string>;
+  /** Under which CAs what is remembered was verified. */
+  #anchors: Anchors;
 
   constructor(
-    anchors: Anchors,
+    ground: Ground,
     options: {
       readonly profile: Profile;
       /** Who the certificate names; it throws where that is nobody whom the CA of `tenant` may name. */
@@ -41,7 +44,8 @@ export class CertificateVerifier<Names extends object, Key> {
       readonly keep: (x509: X509Certificate) => Key;
     },
   ) {
-    this.anchors = anchors;
+    this.#ground = ground;
+    this.#anchors = ground.anchors;
     this.#profile = options.profile;
     this.#readNames = options.readNames;
     this.#keep = options.keep;
@@ -50,7 +54,8 @@ export class CertificateVerifier<Names extends object, Key> {
   }
 
   /** @throws ERR_TRUST_* */
-  verify(der: Uint8Array, revocations: RevocationList, atMs: number): Verified<Key> & Names {
+  verify(der: Uint8Array, atMs: number): Verified<Key> & Names {
+    this.#forgetIfReplaced();
     if (der.length > CERTIFICATE_BYTES_MAX)
       throw pkiError('ERR_TRUST_MALFORMED', 'no certificate of ours: too long');
     const thumbprint = hash('sha256', der, 'latin1');
@@ -58,17 +63,26 @@ export class CertificateVerifier<Names extends object, Key> {
     if (verified === undefined) {
       verified = this.#verifyAnew(der);
       // What is expired or revoked already takes no place in the cache from what is in use.
-      this.#checkNow(verified, revocations, atMs);
+      this.#checkNow(verified, atMs);
       this.#checkSerial(verified);
       this.#verified.set(thumbprint, verified);
       this.#serials.set(verified.serial, thumbprint);
-    } else this.#checkNow(verified, revocations, atMs);
+    } else this.#checkNow(verified, atMs);
     return verified;
   }
 
-  #checkNow(verified: Verified<Key>, revocations: RevocationList, atMs: number): void {
-    checkValidity([this.anchors.root, verified.authority.certificate, verified], atMs);
-    checkRevocation(revocations, verified.authority.keyId, verified.serial, atMs);
+  /** Whoever was verified under a CA that is no longer pinned is not believed for having been so. */
+  #forgetIfReplaced(): void {
+    const { anchors } = this.#ground;
+    if (anchors === this.#anchors) return;
+    this.#verified.clear();
+    this.#serials.clear();
+    this.#anchors = anchors;
+  }
+
+  #checkNow(verified: Verified<Key>, atMs: number): void {
+    checkValidity([this.#anchors.root, verified.authority.certificate, verified], atMs);
+    checkRevocation(this.#ground.revocations, verified.authority.keyId, verified.serial, atMs);
   }
 
   /**
@@ -85,7 +99,7 @@ export class CertificateVerifier<Names extends object, Key> {
   #verifyAnew(der: Uint8Array): Verified<Key> & Names {
     const certificate = parseCertificate(der);
     const x509 = openX509(der);
-    const authority = issuerOf(this.anchors, certificate, x509);
+    const authority = issuerOf(this.#anchors, certificate, x509);
     if (!hasProfile(certificate, this.#profile))
       throw pkiError(
         'ERR_TRUST_PROFILE',

@@ -5,14 +5,8 @@ import { ISSUE_ROWS } from '../../../pki/ca/rows.ts';
 import { pkiError } from '../../../pki/errors.ts';
 import { readText, readTextIfThere } from '../../../pki/files/files.ts';
 import { pkiLayout } from '../../../pki/files/layout.ts';
-import {
-  checkValidity,
-  hasProfile,
-  issuerOf,
-  openX509,
-  pinAuthorities,
-} from '../../../pki/verify/anchors.ts';
-import { loadRevocations } from '../../../pki/verify/revocations.ts';
+import { checkValidity, hasProfile, issuerOf, openX509 } from '../../../pki/verify/anchors.ts';
+import { Ground } from '../../../pki/verify/ground.ts';
 import { CertificateVerifier } from '../../../pki/verify/verifier.ts';
 import { FIELD, OFFICE, type World } from '../../../pki/verify/worlds.ts';
 import { type Certificate, parseCertificate } from '../../../pki/x509/certificate.ts';
@@ -141,7 +135,7 @@ function judge(certificate: Certificate, directory: string, atMs: number): Judge
   const x509 = openX509(certificate.der);
   const readWorld = (world: World, rootFile: string, files: FilesOf) => ({
     name: world.name,
-    anchors: pinAuthorities({
+    ground: new Ground({
       root: readText(rootFile),
       issuers: tenants.map(({ tenant }) => ({ tenant, certificate: readText(files.issuing(tenant)) })),
       development,
@@ -160,19 +154,21 @@ function judge(certificate: Certificate, directory: string, atMs: number): Judge
       crl: office.crl,
     }),
   ];
-  for (const { name, anchors, crls } of worlds) {
-    const { root } = anchors;
-    const authority = anchors.authorities.get(certificate.authorityKeyId ?? '');
+  for (const { name, ground, crls } of worlds) {
+    const { root, authorities } = ground.anchors;
+    const authority = authorities.get(certificate.authorityKeyId ?? '');
     if (authority !== undefined) {
       const issuer = `issuing CA of the ${name}` as const;
-      issuerOf(anchors, certificate, x509);
-      const verifier = new CertificateVerifier(anchors, {
+      issuerOf(ground.anchors, certificate, x509);
+      // Only now: a damaged list of one world says nothing of the other.
+      ground.replaceCrls(crls);
+      const verifier = new CertificateVerifier(ground, {
         profile: PROFILES[profileOf(certificate, issuer)],
         readNames: checkTenant,
         cachedMax: 1,
         keep: () => null,
       });
-      verifier.verify(certificate.der, loadRevocations(crls, anchors.authorities), atMs);
+      verifier.verify(certificate.der, atMs);
       const chain = [nameOf(certificate), nameOf(authority.certificate), nameOf(root)];
       return { chain, issuer };
     }
@@ -190,7 +186,7 @@ function judge(certificate: Certificate, directory: string, atMs: number): Judge
   if (headEnd.subjectKeyId !== certificate.authorityKeyId)
     throw pkiError('ERR_TRUST_ISSUER', 'no CA of this PKI issued it');
   checkSignature(x509, openX509(headEnd.der).publicKey);
-  const { root } = worlds[0]!.anchors;
+  const { root } = worlds[0]!.ground.anchors;
   checkValidity([root, headEnd, certificate], atMs);
   return { chain: [nameOf(certificate), nameOf(headEnd), nameOf(root)], issuer: 'head-end CA' };
 }
